@@ -1,0 +1,40 @@
+"""Every exception of the project; each survives pickling between processes."""
+
+
+class HpsearchError(Exception):
+    """Base of all errors that are meant to be read by a person."""
+
+
+class InputError(HpsearchError):
+    """What the user gave cannot be used; the command line ends with exit code 2.
+
+    Parameters
+    ----------
+    rule
+        What holds, as a sentence without its full stop: ``"low must be below high"``.
+    value
+        What was found instead, in the user's own terms.
+    remedy
+        What to do now, as an imperative.
+    """
+
+    def __init__(self, rule: str, value: str, remedy: str) -> None:
+        super().__init__(rule, value, remedy)
+        self.rule, self.value, self.remedy = rule, value, remedy
+
+    def __str__(self) -> str:
+        """Return the one line that the user sees.
+
+        >>> str(InputError("low must be below high", "low=3, high=2", "swap them"))
+        'low must be below high; got low=3, high=2; swap them'
+        """
+        text = f"{self.rule}; got {self.value}; {self.remedy}"
+        return " ".join(text.split())
+
+
+class CheckpointError(HpsearchError):
+    """A checkpoint file is damaged, foreign, or would overwrite a different one."""
+
+
+class RunError(HpsearchError):
+    """A run can't go on for a reason outside the config: disk, cluster, lock."""

@@ -1,0 +1,80 @@
+"""Frozen dataclasses that cross the wire between the master and its workers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from workers.nn.spec import NetworkSpec
+
+
+@dataclass(frozen=True, slots=True)
+class RunSettings:
+    """What every worker of a run knows from its start.
+
+    ``metric`` names the score of a checkpoint, ``folder`` is where checkpoints go (an
+    absolute path that every node sees), ``checkpoint_every`` counts epochs, and
+    ``ema_decay`` is the decay of the running-average parameters (0 keeps none).
+    """
+
+    seed: int
+    metric: str
+    direction: str
+    folder: str
+    checkpoint_every: int
+    ema_decay: float
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A checkpoint file that is safely on disk: its name in the run's checkpoint folder,
+    what it holds, its size in bytes and the SHA-256 digest of its content.
+    """
+
+    name: str
+    trial: int
+    epoch: int
+    score: float
+    size: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One configuration to train until it has seen ``epochs`` epochs in all.
+
+    ``start`` is the checkpoint to go on from, or None to begin at epoch 0. ``attempt``
+    is the fence: the master ignores whatever carries an older number.
+    """
+
+    number: int
+    spec: NetworkSpec
+    epochs: int
+    attempt: int = 1
+    start: Checkpoint | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """Trials of equal structure, start epoch and ``epochs``, trained as one stack."""
+
+    number: int
+    trials: tuple[Trial, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EpochReport:
+    """What one trial has to say at the end of one epoch.
+
+    ``metrics`` maps names such as ``train_loss``, ``val_accuracy`` and
+    ``ema_val_accuracy`` to finite numbers. ``failure`` is the reason if the trial ended
+    in this epoch without a usable network (its metrics are then empty), and ``stopped``
+    the reason if it ended early by its own rule.
+    """
+
+    trial: int
+    attempt: int
+    epoch: int
+    metrics: Mapping[str, float]
+    seconds: float
+    checkpoint: Checkpoint | None = None
+    failure: str | None = None
+    stopped: str | None = None
