@@ -21,7 +21,9 @@ class Purpose(IntEnum):
     CHECK = 5
 
 
-def sequence(seed: int, purpose: Purpose, *, trial: int = 0, epoch: int = 0) -> np.random.SeedSequence:
+def sequence(
+    seed: int, purpose: Purpose, *, trial: int = 0, epoch: int = 0
+) -> np.random.SeedSequence:
     """Return the seed sequence of one purpose, trial and epoch.
 
     ``SeedSequence(seed, spawn_key=(purpose, trial, epoch))``; what all trials share,
@@ -35,7 +37,9 @@ def sequence(seed: int, purpose: Purpose, *, trial: int = 0, epoch: int = 0) -> 
     return np.random.SeedSequence(seed, spawn_key=(int(purpose), trial, epoch))
 
 
-def generator(seed: int, purpose: Purpose, *, trial: int = 0, epoch: int = 0) -> np.random.Generator:
+def generator(
+    seed: int, purpose: Purpose, *, trial: int = 0, epoch: int = 0
+) -> np.random.Generator:
     """Return a generator seeded by :func:`sequence`."""
     return np.random.default_rng(sequence(seed, purpose, trial=trial, epoch=epoch))
 

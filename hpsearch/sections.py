@@ -1,0 +1,175 @@
+"""The sections of a config file, each a frozen pydantic model with its own rules.
+
+Rules that concern one section live here; rules that join sections, and everything
+about reading the file, live in `hpsearch.config`.
+"""
+
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, Gt, Le, Len, Lt
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
+
+Scalar = bool | int | float | str
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$")]
+Share = Annotated[float, Gt(0), Lt(1)]
+Count = Annotated[int, Ge(1)]
+
+METRICS = {
+    "val_accuracy": "maximize",
+    "val_loss": "minimize",
+    "val_mse": "minimize",
+    "val_r2": "maximize",
+}
+"""The metrics a search may pursue, each with its direction; ``ema_`` before a name
+means the same of the running-average parameters."""
+
+
+class Section(BaseModel):
+    """What all sections share: frozen, no unknown keys, no silent conversion."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class StudyConfig(Section):
+    """What is searched for: the run's name, the metric and the seed of all randomness."""
+
+    name: Name
+    metric: str = "val_accuracy"
+    direction: Literal["maximize", "minimize"] | None = None
+    seed: Annotated[int, Ge(0), Lt(2**63)] = 0
+
+    @model_validator(mode="after")
+    def _check_metric(self) -> "StudyConfig":
+        plain = self.metric.removeprefix("ema_")
+        if plain not in METRICS:
+            raise ValueError(
+                f"metric must be one of {', '.join(METRICS)}, or one of them after ema_"
+            )
+        if self.direction not in (None, METRICS[plain]):
+            raise ValueError(f"direction must be {METRICS[plain]} for {self.metric}, or left out")
+        return self
+
+    @property
+    def sign(self) -> int:
+        """1 where a higher score is better, -1 where a lower one is."""
+        return 1 if METRICS[self.metric.removeprefix("ema_")] == "maximize" else -1
+
+
+class SplitConfig(Section):
+    """Where a split's rows come from: a share of the rest, a row range, or a second file.
+
+    ``rows: [16000, 20000]`` takes rows 16,000 up to but not including 20,000, counted
+    from 0 below the header. A bare number is a share.
+    """
+
+    share: Share | None = None
+    rows: tuple[Annotated[int, Ge(0)], Count] | None = None
+    source: str | None = None
+    labels: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_share(cls, value: Any) -> Any:
+        return {"share": value} if isinstance(value, int | float) else value
+
+    @model_validator(mode="after")
+    def _check_one(self) -> "SplitConfig":
+        given = [key for key in ("share", "rows", "source") if getattr(self, key) is not None]
+        if len(given) != 1:
+            raise ValueError(f"give exactly one of share, rows and source, not {given or 'none'}")
+        if self.rows and self.rows[0] >= self.rows[1]:
+            raise ValueError(
+                f"rows must be [first, end] with first below end, not {list(self.rows)}"
+            )
+        return self
+
+
+class DataConfig(Section):
+    """The data set, its splits and the preprocessing fitted on its training rows."""
+
+    source: str
+    format: Literal["csv", "parquet", "npz", "idx"] | None = None
+    labels: str | None = None
+    target: str | Annotated[int, Ge(0)] | None = None
+    header: bool = True
+    delimiter: Annotated[str, Len(1, 1)] = ","
+    task: Literal["classification", "regression"] = "classification"
+    validation: SplitConfig = SplitConfig(share=0.2)
+    test: SplitConfig | None = SplitConfig(share=0.2)
+    preprocess: tuple[str, ...] = ("standardize",)
+
+
+class FloatDimension(Section):
+    """Real numbers from ``low`` to ``high``, uniform on a linear or logarithmic scale."""
+
+    type: Literal["float"]
+    low: float
+    high: float
+    log: bool = False
+    step: Annotated[float, Gt(0)] | None = None
+
+
+class IntDimension(Section):
+    """Whole numbers from ``low`` to ``high``, both included."""
+
+    type: Literal["int"]
+    low: int
+    high: int
+    log: bool = False
+    step: Count = 1
+
+
+class CategoricalDimension(Section):
+    """One of several values; a value may be a list, such as the sizes of hidden layers."""
+
+    type: Literal["categorical"]
+    choices: Annotated[tuple[Scalar | tuple[Scalar, ...], ...], Len(1)]
+
+
+Dimension = Annotated[
+    FloatDimension | IntDimension | CategoricalDimension, Field(discriminator="type")
+]
+
+
+class NarrowConfig(Section):
+    """How a stage's ranges follow from the best trials of the stage before.
+
+    ``keep_top`` is a share of the finished trials or a count; ``margin`` and
+    ``min_width`` are in decades on a log scale, and on a linear one in shares of the
+    dimension's first range.
+    """
+
+    keep_top: Annotated[float, Gt(0), Le(1)] | Count = 0.2
+    margin: Annotated[float, Ge(0)] = 0.25
+    min_width: Annotated[float, Gt(0)] = 0.5
+    at_border: Literal["warn", "extend", "error"] = "warn"
+
+
+class StageConfig(Section):
+    """One stage: how many new trials, for how many epochs, over which ranges."""
+
+    name: Name
+    num_trials: Count
+    epochs: Count
+    narrow: NarrowConfig | None = None
+
+
+class CheckpointConfig(Section):
+    """When checkpoints are written, how many are kept, and the running average's decay."""
+
+    every: Count = 1
+    keep_top: Count = 10
+    ema_decay: Annotated[float, Ge(0), Lt(1)] = 0.995
+
+
+class EnsembleConfig(Section):
+    """How many of the best models are averaged, and how they are chosen."""
+
+    method: Literal["top", "greedy"] = "top"
+    size: Annotated[int, Ge(1), Le(100)] = 10
