@@ -1,0 +1,91 @@
+"""A search space: named dimensions, each with its scale and its range or choices."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from hpsearch.sections import CategoricalDimension, Dimension, IntDimension
+
+_DIMENSIONS: TypeAdapter[dict[str, Dimension]] = TypeAdapter(dict[str, Dimension])
+
+
+def describe(dimension: Dimension) -> str:
+    """Return the range or the choices as a person reads them.
+
+    >>> describe(FloatDimension(type="float", low=1e-6, high=10.0, log=True))
+    '1e-06 .. 10 (log)'
+    """
+    if isinstance(dimension, CategoricalDimension):
+        return ", ".join(map(text_of, dimension.choices))
+    return range_text(dimension.low, dimension.high, log=dimension.log)
+
+
+def range_text(low: float, high: float, *, log: bool) -> str:
+    """Return a range as a person reads it."""
+    return f"{text_of(low)} .. {text_of(high)}{' (log)' * log}"
+
+
+def text_of(value: Any) -> str:
+    """Return a value for a person: floats to three significant digits."""
+    return f"{float(f'{value:.3g}'):g}" if isinstance(value, float) else str(value)
+
+
+@dataclass(frozen=True)
+class SearchSpace(Mapping[str, Dimension]):
+    """A frozen mapping from a hyperparameter's name to its dimension, in the config's order."""
+
+    dimensions: Mapping[str, Dimension]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "dimensions", dict(self.dimensions))
+
+    def __getitem__(self, name: str) -> Dimension:
+        return self.dimensions[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.dimensions)
+
+    def __len__(self) -> int:
+        return len(self.dimensions)
+
+    def __hash__(self) -> int:
+        return hash(tuple(self.dimensions.items()))
+
+    def contains(self, params: Mapping[str, Any]) -> bool:
+        """Return whether params has exactly this space's names, each with a value inside."""
+        return params.keys() == self.keys() and all(
+            _inside(dimension, params[name]) for name, dimension in self.items()
+        )
+
+    def with_ranges(self, ranges: Mapping[str, tuple[Any, ...]]) -> "SearchSpace":
+        """Return this space with other ranges: ``(low, high)``, or the choices that stay."""
+        return SearchSpace({**self, **{n: _ranged(self[n], r) for n, r in ranges.items()}})
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what ``json.dumps`` takes and :meth:`from_json` reads back, floats exactly."""
+        return {name: dimension.model_dump(mode="json") for name, dimension in self.items()}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "SearchSpace":
+        """Return the space that :meth:`to_json` wrote."""
+        return cls(_DIMENSIONS.validate_json(json.dumps(value)))
+
+
+def _inside(dimension: Dimension, value: Any) -> bool:
+    if isinstance(dimension, CategoricalDimension):
+        return json.dumps(value) in map(json.dumps, dimension.choices)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    if isinstance(dimension, IntDimension) and value != int(value):
+        return False
+    return dimension.low <= value <= dimension.high
+
+
+def _ranged(dimension: Dimension, values: tuple[Any, ...]) -> Dimension:
+    if isinstance(dimension, CategoricalDimension):
+        return dimension.model_copy(update={"choices": values})
+    cast = int if isinstance(dimension, IntDimension) else float
+    return dimension.model_copy(update={"low": cast(values[0]), "high": cast(values[1])})

@@ -1,0 +1,146 @@
+"""From one stage's results to the next stage's ranges; pure functions.
+
+On each dimension's own scale, the values of the best trials span the next range, with
+a margin on both sides. What was decided and why is a `Verdict` per dimension.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from hpsearch.ranges import judged, remaining
+from hpsearch.sections import CategoricalDimension, Dimension, NarrowConfig
+from hpsearch.space import SearchSpace
+from hpsearch.verdicts import Verdict, sentence
+
+__all__ = ["Limits", "StageResult", "Verdict", "border_verdicts", "narrow"]
+
+NEEDED = 2
+"""Fewer finite scores than this say nothing, and the range stays."""
+
+Limits = Mapping[str, tuple[float, float]]
+"""The lowest and highest value that makes sense, by name, both included."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageResult:
+    """What a completed trial came to; a higher score is better, None or NaN is none."""
+
+    number: int
+    params: Mapping[str, Any]
+    score: float | None
+
+
+def narrow(
+    space: SearchSpace,
+    first: SearchSpace,
+    results: Sequence[StageResult],
+    rule: NarrowConfig,
+    *,
+    limits: Limits | None = None,
+    stage: str = "",
+) -> tuple[SearchSpace, tuple[Verdict, ...]]:
+    """Return the next stage's space and a verdict per dimension.
+
+    Parameters
+    ----------
+    space
+        The ranges that `results` were drawn from.
+    first
+        The config's own ranges: the unit of a linear dimension's margin and minimum
+        width, and what `at_border: error` is about.
+    results
+        The stage's completed trials, in any order; equal scores rank by number.
+    rule
+        How many of the best count, the margin, and what happens at a border. With
+        `error` nothing is raised: the verdict is marked `fatal`, and who runs the search
+        ends it. A border that an earlier narrowing has drawn is never fatal.
+    limits
+        A range never grows beyond these, and a border that coincides with one of them is
+        no border case.
+    stage
+        The stage's name, for the verdicts.
+    """
+    ranked = _ranked(results)
+    kept = ranked[: _keep_count(rule.keep_top, len(ranked))]
+    verdicts = _verdicts(space, first, ranked, kept, rule, limits or {}, stage)
+    return space.with_ranges({verdict.name: verdict.after for verdict in verdicts}), verdicts
+
+
+def border_verdicts(
+    space: SearchSpace,
+    results: Sequence[StageResult],
+    *,
+    first: SearchSpace | None = None,
+    limits: Limits | None = None,
+    stage: str = "",
+) -> tuple[Verdict, ...]:
+    """Return the verdicts of a stage that no narrowing follows; all ranges stay.
+
+    `first` is the config's own space where `space` is a narrowed one.
+    """
+    ranked = _ranked(results)
+    return _verdicts(space, first or space, ranked, ranked, None, limits or {}, stage)
+
+
+def _ranked(results: Sequence[StageResult]) -> list[StageResult]:
+    finite = [r for r in results if r.score is not None and math.isfinite(r.score)]
+    return sorted(finite, key=lambda r: (-(r.score or 0.0), r.number))
+
+
+def _keep_count(keep_top: float, trials: int) -> int:
+    """Round a share up; the small term keeps 0.2 of 15 at 3."""
+    count = keep_top if isinstance(keep_top, int) else math.ceil(keep_top * trials - 1e-9)
+    return max(1, count)
+
+
+def _verdicts(
+    space: SearchSpace,
+    first: SearchSpace,
+    ranked: Sequence[StageResult],
+    kept: Sequence[StageResult],
+    rule: NarrowConfig | None,
+    limits: Limits,
+    stage: str,
+) -> tuple[Verdict, ...]:
+    verdicts = []
+    for name, dimension in space.items():
+        # A dimension need not be in every trial.
+        having = [r for r in ranked if name in r.params]
+        values = [r.params[name] for r in kept if name in r.params]
+        verdict = _unmoved(name, stage, dimension, len(having))
+        if len(having) >= NEEDED and values:
+            verdict = replace(verdict, best=having[0].params[name], trial=having[0].number)
+            if isinstance(dimension, CategoricalDimension):
+                tried = [r.params[name] for r in having]
+                after = remaining(dimension, tried, values) if rule else verdict.before
+                verdict = replace(verdict, after=after)
+            else:
+                limit = limits.get(name, (-math.inf, math.inf))
+                verdict = judged(verdict, dimension, first[name], values, rule, limit)
+        verdicts.append(replace(verdict, text=sentence(verdict, narrowed=rule is not None)))
+    return tuple(verdicts)
+
+
+def _unmoved(name: str, stage: str, dimension: Dimension, finite: int) -> Verdict:
+    if isinstance(dimension, CategoricalDimension):
+        log, values = False, dimension.choices
+    else:
+        log, values = dimension.log, (dimension.low, dimension.high)
+    return Verdict(
+        name=name,
+        stage=stage,
+        type=dimension.type,
+        log=log,
+        finite=finite,
+        best=None,
+        trial=None,
+        place=None,
+        at_border=None,
+        outermost=False,
+        before=values,
+        after=values,
+        extended=None,
+        fatal=False,
+    )
