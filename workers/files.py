@@ -1,0 +1,105 @@
+"""Files that are either whole or not there, and reads that believe nothing."""
+
+import errno
+import os
+import re
+import secrets
+import stat
+from pathlib import Path
+
+from workers.failpoints import failpoint
+
+_TEMPORARY = re.compile(r"\.(.+)\.[0-9a-f]{16}\.tmp")
+_NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+
+
+def read_regular(path: Path, max_bytes: int) -> bytes:
+    """Return the content of a regular file of at most ``max_bytes`` bytes.
+
+    Raises
+    ------
+    OSError
+        If it can't be read, is a symbolic link or no regular file, or is too large.
+    ValueError
+        If the path itself is impossible, such as one with a NUL byte.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor has no path
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", str(path))
+        if status.st_size > max_bytes:
+            raise OSError(errno.EFBIG, f"more than {max_bytes} bytes", str(path))
+        return file.read(max_bytes)
+
+
+def write_new(path: Path, data: bytes) -> None:
+    """Create ``path`` with mode 0600 and exactly ``data``, durably and in one step.
+
+    Temporary file in the same folder, write, fsync, hard link to the name, fsync of the
+    folder. Where there are no hard links it is a rename after a check, and the caller
+    must see to it that two writers of one name write the same bytes.
+
+    Raises
+    ------
+    FileExistsError
+        If something of that name is there; it is left alone.
+    OSError
+        If the disk is full, read-only or failing; no file of that name was made, unless
+        it was the last fsync that failed.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+    try:
+        _write(temporary, data)
+        _publish(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in ``folder`` durable; raises `OSError`."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        failpoint("file.before_sync_folder")
+        os.fsync(descriptor)
+        failpoint("file.after_sync_folder")
+    finally:
+        os.close(descriptor)
+
+
+def temporary_target(name: str) -> str | None:
+    """Return for which file name ``name`` is a temporary file of `write_new`, else None.
+
+    >>> temporary_target(".summary.json.0123456789abcdef.tmp")
+    'summary.json'
+    """
+    match = _TEMPORARY.fullmatch(name)
+    return match[1] if match else None
+
+
+def _write(path: Path, data: bytes) -> None:
+    failpoint("file.before_open")
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with open(descriptor, "wb", buffering=0) as file:  # noqa: PTH123 - as above
+        os.fchmod(descriptor, 0o600)  # A umask may have taken even the owner's bits.
+        failpoint("file.before_write")
+        rest = memoryview(data)
+        while rest:
+            rest = rest[file.write(rest) :]
+        failpoint("file.before_sync")
+        os.fsync(descriptor)
+        failpoint("file.after_sync")
+
+
+def _publish(temporary: Path, path: Path) -> None:
+    failpoint("file.before_link")
+    try:
+        os.link(temporary, path)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from error
+        temporary.rename(path)
+    failpoint("file.after_link")
