@@ -1,0 +1,60 @@
+"""The data set as workers see it: finished arrays, without the test set."""
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workers.preprocessing import Preprocessing
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Training and validation rows, checked, preprocessed and ready for a network.
+
+    ``x_train`` and ``x_validation`` are C-contiguous float32 (rows, features); ``y_train``
+    and ``y_validation`` are int32 class indices (rows,) in classification and float32
+    (rows, outputs) in regression. ``classes`` holds the labels' text by class index
+    (empty in regression), ``feature_names`` and ``target`` name the source's columns
+    before preprocessing. Plain arrays in a plain object: Ray maps them without a copy.
+    """
+
+    task: str
+    x_train: NDArray[np.float32]
+    y_train: NDArray[Any]
+    x_validation: NDArray[np.float32]
+    y_validation: NDArray[Any]
+    classes: tuple[str, ...]
+    feature_names: tuple[str, ...]
+    target: str
+    preprocessing: Preprocessing
+
+    @property
+    def features(self) -> int:
+        """The network's inputs: columns after preprocessing."""
+        return int(self.x_train.shape[1])
+
+    @property
+    def outputs(self) -> int:
+        """The network's outputs: classes, or target columns in regression."""
+        return len(self.classes) or int(self.y_train.shape[1])
+
+    @property
+    def rows(self) -> int:
+        """The training rows."""
+        return len(self.x_train)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over all names and arrays, in hexadecimal: equal data, equal digest."""
+        chain = self.preprocessing.chain
+        names = (self.task, self.target, self.classes, self.feature_names, chain)
+        result = hashlib.sha256(repr(names).encode("utf-8", "surrogatepass"))
+        arrays = (self.x_train, self.y_train, self.x_validation, self.y_validation)
+        for array in (*arrays, *self.preprocessing.to_arrays().values()):
+            result.update(repr((array.dtype.str, array.shape)).encode())
+            result.update(np.ascontiguousarray(array).data)
+        return result.hexdigest()
