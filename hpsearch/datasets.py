@@ -1,0 +1,124 @@
+"""From a config's ``data`` section to preprocessed splits; only the master runs this."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from hpsearch.labels import Labels, encode
+from hpsearch.readers import read
+from hpsearch.sections import DataConfig
+from hpsearch.splits import Part, split
+from hpsearch.tables import Source
+from workers.data import Dataset
+from workers.errors import InputError
+from workers.preprocessing import Preprocessing, fit
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """What a search has: the workers' data set, and the test set, which stays here.
+
+    ``x_test`` is preprocessed float32 (rows, features), ``y_test`` like the data set's
+    ``y_train``; both are None if the config says ``test: null``.
+    """
+
+    dataset: Dataset
+    x_test: NDArray[np.float32] | None
+    y_test: NDArray[Any] | None
+
+
+def load(config: DataConfig, *, seed: int) -> Split:
+    """Read, split, check and preprocess what ``config`` names.
+
+    Relative paths count from the current folder. Preprocessing is fitted on the training
+    rows only, and random splits follow from the search's ``seed``.
+
+    Raises
+    ------
+    InputError
+        For anything that can't be used, in one line.
+    """
+    table, parts = split(config, seed=seed)
+    labels = encode(parts, table, task=config.task)
+    # One thread, since the last bits of a matrix product depend on their number.
+    with threadpool_limits(1):
+        preprocessing = fit(config.preprocess, parts["train"].x)
+        x = {name: _transform(part, preprocessing, name) for name, part in parts.items()}
+    _check_variation(x["train"])
+    dataset = _dataset(config, x, labels, preprocessing)
+    dataset = replace(dataset, feature_names=table.feature_names, target=table.target)
+    return Split(dataset, x.get("test"), labels.y.get("test"))
+
+
+def read_features(
+    path: str,
+    *,
+    feature_names: tuple[str, ...],
+    target: str | int | None = None,
+    file_format: str | None = None,
+    header: bool = True,
+    delimiter: str = ",",
+) -> NDArray[Any]:
+    """Return raw features (rows, features) of new rows, in the order of ``feature_names``.
+
+    Columns are matched by name, whatever their order, and other columns (such as
+    ``target``) are left aside; where either side has no names, by position.
+
+    Raises
+    ------
+    InputError
+        If columns are missing or their number is wrong, and for what no reader takes.
+    """
+    source = Source(
+        path,
+        format=file_format,
+        target=target,
+        header=header,
+        delimiter=delimiter,
+        features=feature_names,
+        labelled=False,
+    )
+    return read(source).x
+
+
+def _transform(part: Part, preprocessing: Preprocessing, name: str) -> NDArray[np.float32]:
+    x = preprocessing.transform(part.x)
+    if not np.isfinite(x).all():
+        row, column = np.argwhere(~np.isfinite(x))[0]
+        raise InputError(
+            "features must be finite in 32-bit floating point after preprocessing",
+            f"{x[row, column]} in the {name} rows, column {column}",
+            "scale them down, or preprocess with standardize",
+        )
+    return x
+
+
+def _check_variation(x: NDArray[np.float32]) -> None:
+    if (x == x[0]).all():
+        raise InputError(
+            "at least one feature must vary over the training rows",
+            f"{len(x)} equal rows after preprocessing",
+            "check the source and its columns",
+        )
+
+
+def _dataset(
+    config: DataConfig,
+    x: dict[str, NDArray[np.float32]],
+    labels: Labels,
+    preprocessing: Preprocessing,
+) -> Dataset:
+    return Dataset(
+        task=config.task,
+        x_train=x["train"],
+        y_train=labels.y["train"],
+        x_validation=x["validation"],
+        y_validation=labels.y["validation"],
+        classes=labels.classes,
+        feature_names=(),
+        target="",
+        preprocessing=preprocessing,
+    )

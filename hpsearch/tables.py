@@ -1,0 +1,128 @@
+"""A source's rows before they are split, and what all readers share."""
+
+import gzip
+import re
+import stat
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from workers.errors import InputError
+
+MAX_BYTES = 1 << 31
+"""The largest file that is read, and what a compressed one may unpack to, in bytes."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """What to read and how; the fields are those of the config's ``data`` section.
+
+    ``features`` names the columns that are wanted (None: all but the target), and
+    ``labelled`` is false where a target is neither needed nor read.
+    """
+
+    path: str
+    format: str | None = None
+    labels: str | None = None
+    target: str | int | None = None
+    header: bool = True
+    delimiter: str = ","
+    task: str = "classification"
+    features: tuple[str, ...] | None = None
+    labelled: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Raw rows.
+
+    ``x`` is (rows, features) of any real type; ``y`` (rows,) of numbers or of objects that
+    are text, or (rows, outputs) of numbers, and None if it was not read.
+    """
+
+    x: NDArray[Any]
+    y: NDArray[Any] | None
+    feature_names: tuple[str, ...]
+    target: str
+
+
+def shown(value: object) -> str:
+    """Return ``value`` as an error shows it: cut to 60 characters, no password in a URL.
+
+    >>> shown("s3://key:secret@bucket/x.csv")
+    "'s3://***@bucket/x.csv'"
+    """
+    text = re.sub(r"//[^/@]*@", "//***@", str(value))
+    return repr(text if len(text) <= 60 else text[:57] + "...")
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names for an error, cut after twelve of them.
+
+    >>> listed(["a", "b"])
+    "'a', 'b'"
+    """
+    text = ", ".join(shown(name) for name in names[:12])
+    return text if len(names) <= 12 else f"{text}, ... ({len(names)} in all)"
+
+
+def regular_file(path: str) -> Path:
+    """Return the path of a regular file that is there and not larger than MAX_BYTES.
+
+    Raises
+    ------
+    InputError
+        For anything else: nothing there, a folder, a FIFO, a device.
+    """
+    try:
+        status = Path(path).stat()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError(
+            "a data file must exist and be readable",
+            f"{shown(path)} ({reason})",
+            "correct the path; it counts from the current folder",
+        ) from None
+    if not stat.S_ISREG(status.st_mode):
+        kind = "a folder" if stat.S_ISDIR(status.st_mode) else "no regular file"
+        raise InputError("a data source must be a file", f"{shown(path)}, {kind}", "name a file")
+    if status.st_size > MAX_BYTES:
+        raise _too_large(path)
+    return Path(path)
+
+
+def read_bytes(path: str) -> bytes:
+    """Return a file's content, unpacked if it is gzipped.
+
+    Raises
+    ------
+    InputError
+        If it can't be read, is empty, is damaged or unpacks to more than MAX_BYTES.
+    """
+    file = regular_file(path)
+    try:
+        with file.open("rb") as stream:
+            packed = stream.read(2) == b"\x1f\x8b"
+        with gzip.open(file) if packed else file.open("rb") as stream:
+            data = stream.read(MAX_BYTES + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(
+            "a data file must be readable", f"{shown(path)} ({error})", "check or replace it"
+        ) from None
+    if len(data) > MAX_BYTES:
+        raise _too_large(path)
+    if not data:
+        raise InputError("a data file must have rows", f"{shown(path)}, empty", "replace it")
+    return data
+
+
+def _too_large(path: str) -> InputError:
+    return InputError(
+        f"a data file must hold at most {MAX_BYTES >> 30} GiB unpacked",
+        f"{shown(path)}, which holds more",
+        "take fewer rows or columns",
+    )
