@@ -37,12 +37,16 @@ class Section(BaseModel):
 
 
 class StudyConfig(Section):
-    """What is searched for: the run's name, the metric and the seed of all randomness."""
+    """What is searched for: the run's name, the metric and the seed of all randomness.
+
+    A trial whose worker is lost is tried again ``max_failures`` times.
+    """
 
     name: Name
     metric: str = "val_accuracy"
     direction: Literal["maximize", "minimize"] | None = None
     seed: Annotated[int, Ge(0), Lt(2**63)] = 0
+    max_failures: Annotated[int, Ge(0)] = 3
 
     @model_validator(mode="after")
     def _check_metric(self) -> "StudyConfig":
@@ -69,13 +73,15 @@ class SplitConfig(Section):
     """
 
     share: Share | None = None
-    rows: tuple[Annotated[int, Ge(0)], Count] | None = None
+    rows: Annotated[tuple[Annotated[int, Ge(0)], Count] | None, Field(strict=False)] = None
     source: str | None = None
     labels: str | None = None
 
     @model_validator(mode="before")
     @classmethod
     def _read_share(cls, value: Any) -> Any:
+        # What a before-validator returns is Python data, in which a strict tuple is no list;
+        # hence the strict=False of rows.
         return {"share": value} if isinstance(value, int | float) else value
 
     @model_validator(mode="after")

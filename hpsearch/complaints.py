@@ -1,0 +1,109 @@
+"""pydantic's errors in the project's words: the rule, the value, the remedy, in one line."""
+
+import re
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from workers.errors import InputError
+
+Location = tuple[int | str, ...]
+
+_RULES = {
+    "tuple_type": "must be a list",
+    "too_short": "must have at least {min_length} items",
+    "dict_type": "must be a mapping",
+    "model_type": "must be a mapping",
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "bool_type": "must be true or false",
+    "string_type": "must be text",
+    "literal_error": "must be {expected}",
+    "union_tag_invalid": "must have one of the types {expected_tags}",
+    "union_tag_not_found": "must have a type",
+    "string_pattern_mismatch": "must be 1 to 64 letters, digits, dots, hyphens or underscores",
+}
+"""The rule by pydantic's name for the error, where its own words speak of Python."""
+
+
+def unknown_key(path: str, key: str, known: Iterable[str]) -> InputError:
+    """Return the error for a key that does not exist, with the closest that does.
+
+    >>> str(unknown_key("network.drop_out", "drop_out", ["dropout", "hidden"]))
+    "there is no key network.drop_out; got 'drop_out'; did you mean 'dropout'?"
+    """
+    names = sorted(known)
+    near = get_close_matches(key, names, n=1)
+    remedy = f"did you mean {near[0]!r}?" if near else f"use one of {', '.join(names)}"
+    return InputError(f"there is no key {path}", repr(key), remedy)
+
+
+def complain(
+    error: ValidationError,
+    document: Any,
+    *,
+    where: str = "",
+    model: type[BaseModel] | None = None,
+) -> InputError:
+    """Return the first of pydantic's complaints about ``document`` as an InputError.
+
+    ``where`` is the path of ``document`` within the config, and ``model`` what it was
+    checked against.
+    """
+    first = error.errors(include_url=False)[0]
+    location = _location(first["loc"], document)
+    path = ".".join(str(part) for part in (*filter(None, [where]), *location))
+    if first["type"] == "extra_forbidden":
+        return unknown_key(path, str(location[-1]), _known(model, first["loc"][:-1]))
+    if first["type"] == "missing":
+        return InputError(f"{path} must be given", "nothing", "add it to the config")
+    rule = _RULES.get(first["type"], first["msg"]).format(**first.get("ctx", {}))
+    rule = re.sub(r"^(Input|String|Tuple) should", "must", rule.removeprefix("Value error, "))
+    joint = " " if rule.startswith("must") else ": "
+    return InputError(f"{path}{joint}{rule}", _brief(first["input"]), "correct the value")
+
+
+def _location(parts: Location, document: Any) -> Location:
+    """Return the parts that name something in ``document``, without pydantic's own tags."""
+    kept: list[int | str] = []
+    for position, part in enumerate(parts):
+        inside = isinstance(document, dict) and part in document
+        item = isinstance(document, list | tuple) and isinstance(part, int)
+        if inside or (item and int(part) < len(document)):
+            kept.append(part)
+            document = document[part]
+        elif position == len(parts) - 1 and isinstance(document, dict):
+            kept.append(part)
+    return tuple(kept)
+
+
+def _known(model: type[BaseModel] | None, parts: Location) -> set[str]:
+    """Return the keys that a model has at the place that ``parts`` lead to."""
+    models = [model] if model else []
+    for part in parts:
+        fields = [m.model_fields[part] for m in models if part in m.model_fields]
+        tagged = [
+            m
+            for m in models
+            if "type" in m.model_fields and part in get_args(m.model_fields["type"].annotation)
+        ]
+        if fields:
+            models = [found for field in fields for found in _models(field.annotation)]
+        elif tagged:
+            models = tagged
+    return {name for found in models for name in found.model_fields}
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in get_args(annotation) for model in _models(part)]
+
+
+def _brief(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,76 @@
+"""Where packs are trained: the interface, and the one that does it in this process."""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from hpsearch.events import Event, Reported, WorkerLost, WorkerReady
+from workers.data import Dataset
+from workers.errors import HpsearchError
+from workers.messages import EpochReport, Pack, RunSettings
+from workers.training import train
+
+
+class Executor(Protocol):
+    """A fixed number of workers, numbered from 0, that train one pack at a time each."""
+
+    @property
+    def workers(self) -> int:
+        """How many workers there are."""
+
+    def submit(self, worker: int, pack: Pack) -> None:
+        """Give a pack to a worker that is idle."""
+
+    def replace(self, worker: int) -> None:
+        """Start a new worker in place of one that is lost."""
+
+    def wait(self, timeout_seconds: float) -> list[Event]:
+        """Return what has happened, after at most about ``timeout_seconds``."""
+
+    def close(self) -> None:
+        """End all workers at once; what they have not reported is lost."""
+
+
+class SerialExecutor:
+    """Trains in this process, one epoch of one pack at each :meth:`wait`.
+
+    For tests and for debugging: a breakpoint anywhere in the training works. Several
+    workers take turns.
+    """
+
+    def __init__(self, data: Dataset, settings: RunSettings, *, workers: int = 1) -> None:
+        self.workers = workers
+        self._data = data
+        self._settings = settings
+        self._running: dict[int, Iterator[tuple[EpochReport, ...]]] = {}
+        self._events: list[Event] = [WorkerReady(worker) for worker in range(workers)]
+
+    def submit(self, worker: int, pack: Pack) -> None:
+        """Give a pack to a worker that is idle."""
+        self._running[worker] = train(pack, self._data, self._settings)
+
+    def replace(self, worker: int) -> None:
+        """Make the worker ready again."""
+        self._events.append(WorkerReady(worker))
+
+    def wait(self, timeout_seconds: float) -> list[Event]:
+        """Train one epoch of the pack that has waited longest."""
+        del timeout_seconds
+        if not self._events and self._running:
+            self._events.append(self._advance(next(iter(self._running))))
+        events, self._events = self._events, []
+        return events
+
+    def _advance(self, worker: int) -> Event:
+        pack = self._running.pop(worker)
+        try:
+            reports = next(pack)
+        except StopIteration:
+            return WorkerReady(worker)
+        except HpsearchError as error:
+            return WorkerLost(worker, f"{type(error).__name__}: {error}", retry=False)
+        self._running[worker] = pack
+        return Reported(worker, reports)
+
+    def close(self) -> None:
+        """Drop all packs."""
+        self._running.clear()

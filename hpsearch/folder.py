@@ -1,0 +1,86 @@
+"""A run's folder: the one place that knows which file lies where."""
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from hpsearch import documents
+from hpsearch.config import SearchConfig, build
+from workers.errors import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """The paths of one run, all below ``path``."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """The config that the run was started with, changes by --set included."""
+        return self.path / "config.yaml"
+
+    @property
+    def database(self) -> Path:
+        """The search's SQLite file."""
+        return self.path / "search.db"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of checkpoint files."""
+        return self.path / "checkpoints"
+
+    @property
+    def ensembles(self) -> Path:
+        """The folder of ensembles, each a folder of its own."""
+        return self.path / "ensembles"
+
+    @property
+    def summary(self) -> Path:
+        """What the search came to, as JSON."""
+        return self.path / "summary.json"
+
+    @property
+    def log(self) -> Path:
+        """What the master did, in lines."""
+        return self.path / "master.log"
+
+    def create(self, config: SearchConfig) -> None:
+        """Make the folder and write its config; everything in it is the user's alone.
+
+        Raises
+        ------
+        InputError
+            If the folder exists.
+        """
+        if self.path.exists():
+            raise InputError(
+                "a run's name must be new",
+                str(self.path),
+                "go on with --resume, replace it with --overwrite, or choose another --name",
+            )
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        for folder in (self.path, self.checkpoints, self.ensembles):
+            folder.mkdir(mode=0o700)
+        descriptor = os.open(self.config, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(documents.dump(dict(config.document)))
+
+    def check(self) -> None:
+        """Raise InputError if this is not the folder of a run."""
+        if not self.database.is_file() or not self.config.is_file():
+            raise InputError(
+                "a run's folder holds search.db and config.yaml",
+                str(self.path),
+                "name a folder that `hpsearch run` made, such as results/digits",
+            )
+
+    def load_config(self) -> SearchConfig:
+        """Return the config that the run was started with."""
+        return build(documents.read(self.config))
+
+    def remove(self) -> None:
+        """Remove the folder with everything in it; raises InputError if it is no run's."""
+        self.check()
+        shutil.rmtree(self.path)

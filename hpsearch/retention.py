@@ -1,0 +1,56 @@
+"""Which checkpoint files are kept: the best of the best trials, the last of running ones."""
+
+from workers.messages import Checkpoint
+
+
+class Retention:
+    """Decides, checkpoint by checkpoint, which files are no longer needed.
+
+    Kept are the best checkpoint of each of the ``keep_top`` best completed trials, and
+    the best and the last one of every trial that still runs: from the last it would go
+    on. A failed trial keeps nothing. What remains in the end is the same whatever the
+    order of events, because trials compete only when they are complete, and a completed
+    trial that fell out of the top can't come back.
+
+    Parameters
+    ----------
+    keep_top
+        How many trials keep their best checkpoint.
+    sign
+        1 where a higher score is better, -1 where a lower one is.
+    """
+
+    def __init__(self, keep_top: int, sign: int) -> None:
+        self._keep_top = keep_top
+        self._sign = sign
+        self._files: set[str] = set()
+        self._last: dict[int, Checkpoint] = {}
+        self._best: dict[int, Checkpoint] = {}
+        self._top: list[Checkpoint] = []
+
+    def add(self, checkpoint: Checkpoint) -> None:
+        """Take note of a file of a running trial that is on disk."""
+        self._files.add(checkpoint.name)
+        last = self._last.get(checkpoint.trial)
+        if last is None or checkpoint.epoch > last.epoch:
+            self._last[checkpoint.trial] = checkpoint
+        best = self._best.get(checkpoint.trial)
+        if best is None or self._rank(checkpoint) < self._rank(best):
+            self._best[checkpoint.trial] = checkpoint
+
+    def end(self, trial: int, *, complete: bool) -> None:
+        """Take note that a trial is over; a complete one competes for a place."""
+        self._last.pop(trial, None)
+        best = self._best.pop(trial, None)
+        if complete and best is not None:
+            self._top = sorted([*self._top, best], key=self._rank)[: self._keep_top]
+
+    def sweep(self) -> tuple[str, ...]:
+        """Return the names of the files to remove now, and forget them."""
+        kept = {c.name for c in (*self._top, *self._best.values(), *self._last.values())}
+        removed = tuple(sorted(self._files - kept))
+        self._files &= kept
+        return removed
+
+    def _rank(self, checkpoint: Checkpoint) -> tuple[float, int, int]:
+        return (-self._sign * checkpoint.score, checkpoint.trial, checkpoint.epoch)

@@ -1,0 +1,104 @@
+"""What the master knows of each trial, and how trials are put into packs."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from workers.messages import Checkpoint, EpochReport, Pack, Trial
+from workers.nn.spec import NetworkSpec, structure
+
+PACK_SIZES = ((2_000, 64), (20_000, 16), (80_000, 4))
+"""Largest pack by parameter count: above the last count the parameters of one network
+fill the cache alone, and a pack gains nothing (see benchmarks/README.md)."""
+
+
+@dataclass(slots=True)
+class TrialRecord:
+    """The state of one trial: ``waiting``, ``running``, ``complete`` or ``failed``.
+
+    ``score`` is the best score so far, higher being better whatever the metric's
+    direction (None before the first epoch), and ``metrics`` belong to that epoch.
+    """
+
+    number: int
+    stage: int
+    params: Mapping[str, Any]
+    spec: NetworkSpec
+    epochs: int
+    state: str = "waiting"
+    attempt: int = 0
+    failures: int = 0
+    epochs_done: int = 0
+    score: float | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    last: Checkpoint | None = None
+    reason: str | None = None
+
+    def accepts(self, report: EpochReport) -> bool:
+        """Whether a report is of the present attempt and of an epoch not yet counted."""
+        return (
+            self.state == "running"
+            and report.attempt == self.attempt
+            and report.epoch > self.epochs_done
+        )
+
+    def learn(self, report: EpochReport, score: float | None) -> None:
+        """Take in an accepted report; ``score`` is None for one without metrics."""
+        self.epochs_done = report.epoch
+        if report.checkpoint is not None:
+            self.last = report.checkpoint
+        if score is not None and (self.score is None or score > self.score):
+            self.score, self.metrics = score, report.metrics
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will come of this trial."""
+        return self.state in ("complete", "failed")
+
+    @property
+    def group(self) -> tuple[Any, ...]:
+        """What trials of one pack have in common; one that failed before goes alone."""
+        alone = self.number if self.failures else None
+        start = self.last.epoch if self.last else 0
+        return (structure(self.spec), self.epochs, start, alone)
+
+    def message(self) -> Trial:
+        """Return what a worker needs to know."""
+        return Trial(self.number, self.spec, self.epochs, self.attempt, self.last)
+
+
+def pack_size(parameters: int, trials: int, workers: int) -> int:
+    """Return how many networks of ``parameters`` values to train as one stack.
+
+    As many as the cache holds, but no more than an even share of the trials at hand, so
+    that no worker idles while another has a full pack.
+
+    >>> pack_size(4_000, trials=30, workers=2), pack_size(4_000, trials=100, workers=2)
+    (15, 16)
+    >>> pack_size(1_000_000, trials=100, workers=2)
+    1
+    """
+    most = next((size for limit, size in PACK_SIZES if parameters <= limit), 1)
+    return max(1, min(most, -(-trials // workers)))
+
+
+def next_pack(
+    waiting: Iterable[TrialRecord],
+    *,
+    number: int,
+    remaining: int,
+    workers: int,
+    parameter_count: Callable[[NetworkSpec], int],
+) -> tuple[Pack, list[TrialRecord]]:
+    """Take the first waiting trial and those that can be trained with it.
+
+    The records are marked as running, each under a new attempt number.
+    """
+    queue = sorted(waiting, key=lambda record: record.number)
+    first = queue[0]
+    size = pack_size(parameter_count(first.spec), remaining, workers)
+    members = [record for record in queue if record.group == first.group][:size]
+    for record in members:
+        record.state = "running"
+        record.attempt += 1
+    return Pack(number, tuple(record.message() for record in members)), members

@@ -1,0 +1,31 @@
+"""The Ray actor that trains packs: it drains the training iterator, and nothing else."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import ray
+
+from workers.data import Dataset
+from workers.messages import EpochReport, Pack, RunSettings
+from workers.training import train
+
+
+class TrainingActor:
+    """One worker of a run; ``data`` arrives through Ray's object store without a copy."""
+
+    def __init__(self, data: Dataset, settings: RunSettings) -> None:
+        self._data = data
+        self._settings = settings
+
+    def ready(self) -> bool:
+        """Answer, as a sign that the process has started and holds its data."""
+        return True
+
+    def train(self, pack: Pack) -> Iterator[tuple[EpochReport, ...]]:
+        """Yield the reports of each epoch of ``pack``, as `workers.training.train` does."""
+        yield from train(pack, self._data, self._settings)
+
+
+def remote_actor(**options: Any) -> Any:
+    """Return the actor class for Ray; the master owns retries, so Ray does none."""
+    return ray.remote(max_restarts=0, max_task_retries=0, **options)(TrainingActor)

@@ -1,0 +1,174 @@
+"""Train a pack of trials as one stack of networks, an epoch at a time."""
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from workers import checkpoints, seeds
+from workers.checkpoints import Snapshot
+from workers.data import Dataset
+from workers.messages import Checkpoint, EpochReport, Pack, RunSettings, Trial
+from workers.nn.learner import Learner
+from workers.seeds import Purpose
+
+Metrics = dict[str, float]
+
+
+def train(pack: Pack, data: Dataset, settings: RunSettings) -> Iterator[tuple[EpochReport, ...]]:
+    """Train the trials of ``pack`` and yield one report a trial and epoch.
+
+    Each trial starts from its own checkpoint, or from initial weights drawn from the
+    search's seed and the trial's number. A trial whose numbers stop being finite leaves
+    the stack with its reason; the others go on to the bit as if it had not been there.
+    Checkpoints are on disk before the report that names them is yielded.
+
+    Raises
+    ------
+    CheckpointError
+        If a trial's starting checkpoint can't be believed, or a file is in the way.
+    """
+    with threadpool_limits(1):
+        stack = _Stack(pack, data, settings)
+        while stack.trials and stack.epoch < pack.trials[0].epochs:
+            yield stack.advance()
+
+
+class _Stack:
+    """A pack in training: its learner, the epoch it has reached, and who is still in it."""
+
+    def __init__(self, pack: Pack, data: Dataset, settings: RunSettings) -> None:
+        self.trials = list(pack.trials)
+        self.epoch = 0
+        self._data = data
+        self._settings = settings
+        self._histories: dict[int, list[Metrics]] = {t.number: [] for t in self.trials}
+        seed = settings.seed
+        self._learner = Learner(
+            [trial.spec for trial in self.trials],
+            features=data.features,
+            outputs=data.outputs,
+            epochs=self.trials[0].epochs,
+            rows=data.rows,
+            ema_decay=settings.ema_decay,
+            initial=[
+                seeds.generator(seed, Purpose.INITIALIZE, trial=trial.number)
+                for trial in self.trials
+            ],
+        )
+        for member, trial in enumerate(self.trials):
+            if trial.start is not None:
+                self._restore(member, trial, trial.start)
+
+    def _restore(self, member: int, trial: Trial, start: Checkpoint) -> None:
+        snapshot = checkpoints.load(Path(self._settings.folder) / start.name, expected=start)
+        state = {k: v for k, v in snapshot.arrays.items() if not k.startswith("preprocessing.")}
+        self._learner.restore(member, state)
+        self._histories[trial.number] = list(snapshot.metadata["history"])
+        self.epoch = start.epoch
+
+    def advance(self) -> tuple[EpochReport, ...]:
+        """Train one epoch, score it, write what has to be written, drop who is out."""
+        began = time.perf_counter()
+        self.epoch += 1
+        metrics = self._score(self._train_epoch())
+        self._learner.observe(np.array([self._better(values) for values in metrics]))
+        seconds = (time.perf_counter() - began) / len(self.trials)
+        reports = tuple(
+            self._report(member, trial, values, seconds)
+            for member, (trial, values) in enumerate(zip(self.trials, metrics, strict=True))
+        )
+        going = [m for m, r in enumerate(reports) if r.failure is None and r.stopped is None]
+        if len(going) < len(self.trials):
+            self.trials = [self.trials[member] for member in going]
+            if going:
+                self._learner.keep(going)
+        return reports
+
+    def _train_epoch(self) -> list[float]:
+        seed, data = self._settings.seed, self._data
+        shuffle = seeds.generator(seed, Purpose.SHUFFLE, epoch=self.epoch)
+        losses = self._learner.run_epoch(
+            data.x_train,
+            data.y_train,
+            order=shuffle.permutation(data.rows),
+            epoch=self.epoch,
+            dropout_keys=[
+                seeds.key(seed, Purpose.DROPOUT, trial=trial.number, epoch=self.epoch)
+                for trial in self.trials
+            ],
+        )
+        return [float(loss) for loss in losses]
+
+    def _score(self, losses: list[float]) -> list[Metrics]:
+        """Return each member's metrics; those of the training rows from as many as validate."""
+        data, learner = self._data, self._learner
+        some = min(len(data.x_validation), data.rows)
+        seen = learner.evaluate(data.x_train[:some], data.y_train[:some])
+        raw = learner.evaluate(data.x_validation, data.y_validation)
+        smooth: list[Metrics] = [{} for _ in raw]
+        if self._settings.ema_decay > 0:
+            smooth = learner.evaluate(data.x_validation, data.y_validation, averaged=True)
+        return [
+            {"train_loss": loss}
+            | {f"train_{name}": value for name, value in fit.items() if name != "loss"}
+            | {f"val_{name}": value for name, value in plain.items()}
+            | {f"ema_val_{name}": value for name, value in averaged.items()}
+            for loss, fit, plain, averaged in zip(losses, seen, raw, smooth, strict=True)
+        ]
+
+    def _better(self, metrics: Metrics) -> float:
+        score = metrics[self._settings.metric]
+        return score if self._settings.direction == "maximize" else -score
+
+    def _report(self, member: int, trial: Trial, metrics: Metrics, seconds: float) -> EpochReport:
+        bad = [name for name, value in metrics.items() if not math.isfinite(value)]
+        if bad:
+            reason = f"{bad[0]} became {metrics[bad[0]]} in epoch {self.epoch}"
+            return EpochReport(trial.number, trial.attempt, self.epoch, {}, seconds, failure=reason)
+        history = self._histories[trial.number]
+        history.append(metrics)
+        stopped = _out_of_patience([self._better(m) for m in history], trial.spec.patience)
+        last = stopped is not None or self.epoch == trial.epochs
+        checkpoint = None
+        if last or self.epoch % self._settings.checkpoint_every == 0:
+            checkpoint = self._save(member, trial, metrics)
+        return EpochReport(
+            trial.number, trial.attempt, self.epoch, metrics, seconds, checkpoint, stopped=stopped
+        )
+
+    def _save(self, member: int, trial: Trial, metrics: Metrics) -> Checkpoint:
+        data, settings = self._data, self._settings
+        steps = data.preprocessing.to_arrays()
+        arrays = self._learner.state(member) | {f"preprocessing.{k}": v for k, v in steps.items()}
+        metadata = {
+            "trial": trial.number,
+            "epoch": self.epoch,
+            "metric": settings.metric,
+            "score": metrics[settings.metric],
+            "spec": asdict(trial.spec),
+            "ema_decay": settings.ema_decay,
+            "features": data.features,
+            "outputs": data.outputs,
+            "task": data.task,
+            "classes": list(data.classes),
+            "feature_names": list(data.feature_names),
+            "target": data.target,
+            "preprocess": list(data.preprocessing.chain),
+            "history": self._histories[trial.number],
+        }
+        return checkpoints.save(Path(settings.folder), Snapshot(arrays, metadata))
+
+
+def _out_of_patience(scores: list[float], patience: int | None) -> str | None:
+    """Return why to stop if the best score is ``patience`` epochs old, else None."""
+    if patience is None:
+        return None
+    best = max(range(len(scores)), key=lambda epoch: (scores[epoch], -epoch))
+    if len(scores) - 1 - best < patience:
+        return None
+    return f"no better score for {patience} epochs"
