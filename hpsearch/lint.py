@@ -1,11 +1,21 @@
 """What the ranges of a search space must keep (`check`) and what looks odd (`warnings`)."""
 
+import math
 from typing import Any
 
-from hpsearch.scales import Numeric
-from hpsearch.sections import CategoricalDimension, IntDimension
-from hpsearch.space import SearchSpace
+from hpsearch.scales import Numeric, width
+from hpsearch.sections import CategoricalDimension, Dimension, IntDimension
+from hpsearch.space import SearchSpace, describe, text_of
 from workers.errors import InputError
+
+NARROW_DECADES = 0.5
+"""A log scale over less than this hardly differs from a linear one."""
+
+WIDE_DECADES = 3.0
+"""A linear scale over so much leaves the lower decades empty."""
+
+MANY_NUMBERS = 4
+"""So many numbers as choices would be better searched as a range."""
 
 
 def check(space: SearchSpace) -> None:
@@ -56,3 +66,45 @@ def _log_remedy(dimension: Numeric) -> str:
     if low < 0 and low < high and all(v == int(v) and -30 <= v <= 30 for v in (low, high)):
         return f"bounds are values, not exponents: did you mean {10.0**low:g} and {10.0**high:g}?"
     return "give a low above 0, or log: false for a range that includes 0"
+
+
+def warnings(space: SearchSpace) -> list[str]:
+    """Return one line for each dimension whose range can be searched but looks unintended."""
+    found = ((name, _oddity(dimension)) for name, dimension in space.items())
+    return [f"search_space.{name}: {text}" for name, text in found if text]
+
+
+def _oddity(dimension: Dimension) -> str | None:
+    if isinstance(dimension, CategoricalDimension):
+        return _choices_oddity(dimension)
+    low, high, text = dimension.low, dimension.high, describe(dimension)
+    if dimension.log:
+        if width(dimension) < NARROW_DECADES:
+            return f"{text} is {width(dimension):.2g} decades; widen it or leave out log: true"
+    elif _like_exponents(low, high):
+        return (
+            f"{text} looks like exponents; did you mean low: {10.0**low:g}, "
+            f"high: {10.0**high:g}, log: true?"
+        )
+    elif low > 0 and math.log10(high / low) >= WIDE_DECADES:
+        return (
+            f"{text} spans {math.log10(high / low):.2g} decades on a linear scale, so 9 in 10 "
+            f"samples are above {text_of(0.9 * low + 0.1 * high)}; did you mean log: true?"
+        )
+    return None
+
+
+def _like_exponents(low: float, high: float) -> bool:
+    return -12 <= low <= -2 and low < high <= 3 and low == int(low) and high == int(high)
+
+
+def _choices_oddity(dimension: CategoricalDimension) -> str | None:
+    choices = dimension.choices
+    numbers = [c for c in choices if isinstance(c, int | float) and not isinstance(c, bool)]
+    if len(numbers) < max(len(choices), MANY_NUMBERS):
+        return None
+    kind = "int" if all(isinstance(number, int) for number in numbers) else "float"
+    return (
+        f"{describe(dimension)} are choices without an order; did you mean "
+        f"{{type: {kind}, low: {text_of(min(numbers))}, high: {text_of(max(numbers))}}}?"
+    )

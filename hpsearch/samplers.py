@@ -17,9 +17,10 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
-from optuna.trial import TrialState
+from optuna.study import Study
+from optuna.trial import Trial, TrialState
 
-from hpsearch.scales import on_grid
+from hpsearch.scales import Numeric, on_grid
 from hpsearch.sections import CategoricalDimension, Dimension, IntDimension
 from hpsearch.space import SearchSpace
 from workers.seeds import Purpose, integer
@@ -27,15 +28,53 @@ from workers.seeds import Purpose, integer
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 
-def _tpe(seed: int) -> optuna.samplers.BaseSampler:
-    return optuna.samplers.TPESampler(multivariate=True, constant_liar=True, seed=seed)
+Distributions = dict[str, BaseDistribution]
 
 
-SAMPLERS: dict[str, Callable[[int], optuna.samplers.BaseSampler]] = {
-    "random": lambda seed: optuna.samplers.RandomSampler(seed),
+def _own_seed(seed: int, number: int) -> int:
+    return integer(seed, Purpose.SAMPLE, trial=number)
+
+
+def _random(study: Study, distributions: Distributions, seed: int, number: int) -> Trial:
+    study.sampler = optuna.samplers.RandomSampler(_own_seed(seed, number))
+    return study.ask(distributions)
+
+
+def _tpe(study: Study, distributions: Distributions, seed: int, number: int) -> Trial:
+    """Sample where good trials are dense; those still running count as bad ones."""
+    study.sampler = optuna.samplers.TPESampler(
+        multivariate=True, constant_liar=True, seed=_own_seed(seed, number)
+    )
+    return study.ask(distributions)
+
+
+def _sobol(study: Study, distributions: Distributions, seed: int, number: int) -> Trial:
+    """Take the scrambled sequence's point of this number.
+
+    Optuna's sampler takes the point after the last one its study noted, and draws the
+    study's first trial at random. So a study of its own is told where to go on.
+    """
+    storage = optuna.storages.InMemoryStorage()
+    counter = optuna.create_study(storage=storage)
+    sampler = optuna.samplers.QMCSampler(scramble=True, seed=_own_seed(seed, 0))
+    trial = optuna.trial.create_trial(state=TrialState.RUNNING)
+    point = sampler.sample_relative(counter, trial, distributions)
+    if number:
+        study_id = storage.get_study_id_from_name(counter.study_name)
+        for key in storage.get_study_system_attrs(study_id):
+            storage.set_study_system_attr(study_id, key, number - 1)
+        point = sampler.sample_relative(counter, trial, distributions)
+    study.enqueue_trial(point)
+    return study.ask(distributions)
+
+
+SAMPLERS: dict[str, Callable[[Study, Distributions, int, int], Trial]] = {
+    "random": _random,
+    "sobol": _sobol,
     "tpe": _tpe,
 }
-"""The samplers by name; each makes a sampler from the seed of one ask."""
+"""The samplers by name: each asks a study for one trial, given the distributions by name,
+the search's seed and the trial's number."""
 
 STATES = {
     "waiting": TrialState.RUNNING,
@@ -51,7 +90,7 @@ class StageStudy:
     """One stage's Optuna study: proposes params and learns from their scores.
 
     Every ask draws from its own seed, derived from the search's seed and the trial's
-    number. So a sampler that does not learn (``random``) proposes the same for a number
+    number. So a sampler that does not learn (``random``, ``sobol``) proposes the same for a number
     whatever was asked before; one that learns (``tpe``) proposes the same if it was
     asked and told the same in the same order.
 
@@ -76,7 +115,7 @@ class StageStudy:
         direction: Literal["maximize", "minimize"] = "maximize",
     ) -> None:
         self._space, self._seed = space, seed
-        self._make = SAMPLERS[sampler]
+        self._propose = SAMPLERS[sampler]
         # Sorted, since some samplers draw in this order: what a name gets must not depend
         # on where it stands in the config.
         self._distributions = {name: _distribution(space[name]) for name in sorted(space)}
@@ -92,11 +131,9 @@ class StageStudy:
             If the number was asked or restored before.
         """
         self._check_new(number)
-        seed = integer(self._seed, Purpose.SAMPLE, trial=number)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            self._study.sampler = self._make(seed)
-            trial = self._study.ask(self._distributions)
+            trial = self._propose(self._study, self._distributions, self._seed, number)
         self._numbers[number] = trial.number
         return {name: _decode(d, trial.params[name]) for name, d in self._space.items()}
 
@@ -131,8 +168,8 @@ class StageStudy:
         trial = optuna.trial.create_trial(
             state=final, value=value, params=encoded, distributions=self._distributions
         )
-        self._numbers[number] = len(self._numbers)
         self._study.add_trial(trial)
+        self._numbers[number] = len(self._numbers)
 
     def _check_new(self, number: int) -> None:
         if number in self._numbers:
@@ -148,22 +185,35 @@ def _outcome(score: float | None, state: TrialState) -> tuple[float | None, Tria
 
 
 def _distribution(dimension: Dimension) -> BaseDistribution:
+    """Return Optuna's counterpart.
+
+    Choices become JSON texts, since Optuna has no lists, and steps become whole numbers,
+    since Optuna's own come out as 0.8999999999999999.
+    """
     if isinstance(dimension, CategoricalDimension):
         return CategoricalDistribution([json.dumps(choice) for choice in dimension.choices])
-    low, high, log, step = dimension.low, dimension.high, dimension.log, dimension.step
-    if step is not None:
-        # Optuna warns of a high that no number of steps reaches.
-        high = on_grid(dimension, math.floor((high - low) / step + 1e-9))
-    if isinstance(dimension, IntDimension):
-        return IntDistribution(int(low), int(high), log=log, step=dimension.step)
-    return FloatDistribution(low, high, log=log, step=step)
+    if dimension.log or dimension.step is None:
+        if isinstance(dimension, IntDimension):
+            return IntDistribution(dimension.low, dimension.high, log=True)
+        return FloatDistribution(dimension.low, dimension.high, log=dimension.log)
+    return IntDistribution(0, math.floor(_steps(dimension, dimension.high) + 1e-9))
+
+
+def _steps(dimension: Numeric, value: float) -> float:
+    return (value - dimension.low) / (dimension.step or 1)
 
 
 def _encode(dimension: Dimension, value: Any) -> Any:
-    return json.dumps(value) if isinstance(dimension, CategoricalDimension) else value
+    if isinstance(dimension, CategoricalDimension):
+        return json.dumps(value)
+    if dimension.log or dimension.step is None:
+        return value
+    return round(_steps(dimension, value))
 
 
 def _decode(dimension: Dimension, value: Any) -> Any:
     if isinstance(dimension, CategoricalDimension):
         return next(choice for choice in dimension.choices if json.dumps(choice) == value)
-    return int(value) if isinstance(dimension, IntDimension) else float(value)
+    if dimension.log or dimension.step is None:
+        return int(value) if isinstance(dimension, IntDimension) else float(value)
+    return on_grid(dimension, int(value))

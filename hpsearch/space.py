@@ -15,6 +15,7 @@ _DIMENSIONS: TypeAdapter[dict[str, Dimension]] = TypeAdapter(dict[str, Dimension
 def describe(dimension: Dimension) -> str:
     """Return the range or the choices as a person reads them.
 
+    >>> from hpsearch.sections import FloatDimension
     >>> describe(FloatDimension(type="float", low=1e-6, high=10.0, log=True))
     '1e-06 .. 10 (log)'
     """
@@ -29,7 +30,13 @@ def range_text(low: float, high: float, *, log: bool) -> str:
 
 
 def text_of(value: Any) -> str:
-    """Return a value for a person: floats to three significant digits."""
+    """Return a value for a person: floats to three significant digits, lists as in YAML.
+
+    >>> text_of(1e-6), text_of(1234.5), text_of((64, 32))
+    ('1e-06', '1230', '[64, 32]')
+    """
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(text_of, value))}]"
     return f"{float(f'{value:.3g}'):g}" if isinstance(value, float) else str(value)
 
 
@@ -79,7 +86,7 @@ def _inside(dimension: Dimension, value: Any) -> bool:
         return json.dumps(value) in map(json.dumps, dimension.choices)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
-    if isinstance(dimension, IntDimension) and value != int(value):
+    if isinstance(dimension, IntDimension) and not float(value).is_integer():
         return False
     return dimension.low <= value <= dimension.high
 

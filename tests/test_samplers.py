@@ -1,0 +1,186 @@
+import logging
+import math
+import subprocess
+import sys
+import warnings
+
+import numpy as np
+import pytest
+
+from hpsearch.samplers import SAMPLERS, StageStudy
+from hpsearch.sections import CategoricalDimension, FloatDimension, IntDimension
+from hpsearch.space import SearchSpace
+
+INDEPENDENT = ("random", "sobol")
+"""The samplers that do not learn from scores."""
+
+SPACE = SearchSpace(
+    {
+        "learning_rate": FloatDimension(type="float", low=1e-6, high=10.0, log=True),
+        "dropout": FloatDimension(type="float", low=0.0, high=0.6),
+        "momentum": FloatDimension(type="float", low=0.0, high=1.0, step=0.3),
+        "units": IntDimension(type="int", low=8, high=512, log=True),
+        "layers": IntDimension(type="int", low=1, high=10, step=4),
+        "hidden": CategoricalDimension(type="categorical", choices=((64,), (64, 32), True, 1.5)),
+    }
+)
+
+
+def score(params):
+    return -abs(math.log10(params["learning_rate"]) + 2) - params["dropout"]
+
+
+def study(sampler="random", seed=0, space=SPACE, **rest):
+    return StageStudy(space, sampler=sampler, seed=seed, **rest)
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+class TestEverySampler:
+    def test_stays_in_the_space_in_its_order_and_in_plain_types(self, sampler):
+        stage = study(sampler)
+        for number in range(40):
+            params = stage.ask(number)
+            assert SPACE.contains(params)
+            assert list(params) == list(SPACE)
+            assert type(params["dropout"]) is float
+            assert type(params["units"]) is int
+            assert params["momentum"] in (0.0, 0.3, 0.6, 0.9)
+            assert params["layers"] in (1, 5, 9)
+            assert params["hidden"] in SPACE["hidden"].choices
+            stage.tell(number, score(params))
+
+    def test_the_seed_decides(self, sampler):
+        first, same, other = (study(sampler, seed=seed) for seed in (1, 1, 2))
+        for number in range(5):
+            params = first.ask(number)
+            assert same.ask(number) == params
+            assert other.ask(number) != params
+
+    def test_trials_differ(self, sampler):
+        stage = study(sampler)
+        values = [stage.ask(number)["dropout"] for number in range(30)]
+        assert len(set(values)) == 30
+
+    def test_order_of_the_config_changes_nothing(self, sampler):
+        turned = SearchSpace(dict(reversed(list(SPACE.items()))))
+        assert study(sampler).ask(3) == study(sampler, space=turned).ask(3)
+
+    def test_restored_study_goes_on_as_the_uninterrupted_one(self, sampler):
+        whole, told = study(sampler), []
+        for number in range(25):
+            params = whole.ask(number)
+            state = "failed" if number % 7 == 3 else "complete"
+            value = score(params) if state == "complete" else None
+            whole.tell(number, value, state)
+            told.append((number, params, value, state))
+        running = whole.ask(25)
+        resumed = study(sampler)
+        for record in told:
+            resumed.restore(*record)
+        resumed.restore(25, running, None, "running")
+        assert [resumed.ask(n) for n in (26, 27)] == [whole.ask(n) for n in (26, 27)]
+        resumed.tell(25, 0.5)
+
+    def test_no_warning_no_log_and_filters_as_before(self, sampler, caplog, capsys):
+        filters = list(warnings.filters)
+        with caplog.at_level(logging.DEBUG):
+            stage = study(sampler)
+            stage.tell(0, score(stage.ask(0)))
+            stage.tell(1, score(stage.ask(1)))
+        assert warnings.filters == filters
+        assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("sampler", INDEPENDENT)
+def test_a_number_gets_the_same_whatever_was_asked_and_told_before(sampler):
+    alone = study(sampler).ask(17)
+    stage = study(sampler)
+    for number in (5, 3, 30):
+        stage.ask(number)
+    stage.tell(3, 1.0)
+    stage.tell(5, math.nan)
+    assert stage.ask(17) == alone
+
+
+@pytest.mark.parametrize("sampler", INDEPENDENT)
+def test_log_scale_is_sampled_evenly_by_decade(sampler):
+    stage = study(sampler)
+    decades = [math.log10(stage.ask(number)["learning_rate"]) for number in range(350)]
+    counts, _ = np.histogram(decades, bins=7, range=(-6, 1))
+    # Each is binomial with mean 50 and standard deviation 6.5: five of these either side.
+    assert counts.min() > 17
+    assert counts.max() < 83
+
+
+def test_sobol_fills_every_cell_of_a_fine_grid_once():
+    # 64 points of a scrambled Sobol sequence: one in each 1/64 of every axis.
+    stage = study("sobol")
+    places = sorted(stage.ask(number)["dropout"] / 0.6 * 64 for number in range(64))
+    assert [math.floor(place) for place in places] == list(range(64))
+
+
+@pytest.mark.parametrize(("direction", "sign"), [("maximize", 1), ("minimize", -1)])
+def test_tpe_learns_towards_the_direction(direction, sign):
+    stage = study("tpe", direction=direction)
+    distances = []
+    for number in range(60):
+        params = stage.ask(number)
+        distances.append(-score(params))
+        stage.tell(number, sign * score(params))
+    assert np.median(distances[40:]) < 0.5 * np.median(distances[:10])
+
+
+@pytest.mark.parametrize("bad", [None, math.nan, math.inf, -math.inf])
+def test_a_trial_without_a_finite_score_counts_as_failed(bad):
+    taught, failed = study("tpe"), study("tpe")
+    for number in range(15):
+        params = taught.ask(number)
+        assert failed.ask(number) == params
+        if number == 4:
+            taught.tell(number, bad)
+            failed.tell(number, None, "failed")
+        else:
+            taught.tell(number, score(params))
+            failed.tell(number, score(params))
+    assert taught.ask(15) == failed.ask(15)
+
+
+class TestMisuse:
+    def test_a_number_is_asked_once(self):
+        stage = study()
+        stage.ask(4)
+        with pytest.raises(ValueError, match="trial 4 is in this study already"):
+            stage.ask(4)
+        with pytest.raises(ValueError, match="trial 4 is in this study already"):
+            stage.restore(4, {}, None, "failed")
+
+    def test_a_trial_ends_once(self):
+        stage = study()
+        stage.ask(0)
+        stage.tell(0, 1.0)
+        with pytest.raises(ValueError, match="COMPLETE trial"):
+            stage.tell(0, 1.0)
+
+    def test_unknown_number_state_and_sampler(self):
+        stage = study()
+        with pytest.raises(KeyError):
+            stage.tell(9, 1.0)
+        stage.ask(0)
+        with pytest.raises(KeyError):
+            stage.tell(0, 1.0, "done")
+        with pytest.raises(KeyError):
+            study("magic")
+
+    def test_restore_refuses_what_lies_outside_and_stays_usable(self):
+        stage = study()
+        params = stage.ask(0)
+        with pytest.raises(ValueError, match="dropout"):
+            stage.restore(1, {**params, "dropout": 7.0}, 1.0, "complete")
+        stage.restore(1, {**params, "hidden": [64, 32]}, 1.0, "complete")
+        assert SPACE.contains(stage.ask(2))
+
+
+def test_the_search_space_itself_needs_no_optuna():
+    code = "import hpsearch.stages, hpsearch.lint, sys; print('optuna' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
