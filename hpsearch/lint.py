@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from hpsearch.scales import Numeric, width
+from hpsearch.scales import Numeric, last_step, on_grid, width
 from hpsearch.sections import CategoricalDimension, Dimension, IntDimension
 from hpsearch.space import SearchSpace, describe, text_of
 from workers.errors import InputError
@@ -91,6 +91,8 @@ def _oddity(dimension: Dimension) -> str | None:
             f"{text} spans {math.log10(high / low):.2g} decades on a linear scale, so 9 in 10 "
             f"samples are above {text_of(0.9 * low + 0.1 * high)}; did you mean log: true?"
         )
+    elif dimension.step and (last := on_grid(dimension, last_step(dimension))) < high:
+        return f"{text} with step {dimension.step:g} ends at {last:g}; did you mean high: {last:g}?"
     return None
 
 

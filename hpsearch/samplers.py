@@ -20,9 +20,9 @@ from optuna.distributions import (
 from optuna.study import Study
 from optuna.trial import Trial, TrialState
 
-from hpsearch.scales import Numeric, on_grid
+from hpsearch.scales import last_step
 from hpsearch.sections import CategoricalDimension, Dimension, IntDimension
-from hpsearch.space import SearchSpace
+from hpsearch.space import SearchSpace, decode, encode
 from workers.seeds import Purpose, integer
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -135,7 +135,7 @@ class StageStudy:
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             trial = self._propose(self._study, self._distributions, self._seed, number)
         self._numbers[number] = trial.number
-        return {name: _decode(d, trial.params[name]) for name, d in self._space.items()}
+        return {name: decode(d, trial.params[name]) for name, d in self._space.items()}
 
     def tell(self, number: int, score: float | None, state: str = "complete") -> None:
         """Take note of how a trial ended; without a finite score it counts as failed.
@@ -164,7 +164,7 @@ class StageStudy:
         """
         self._check_new(number)
         value, final = _outcome(score, STATES[state])
-        encoded = {name: _encode(self._space[name], params[name]) for name in self._distributions}
+        encoded = {name: encode(self._space[name], params[name]) for name in self._distributions}
         trial = optuna.trial.create_trial(
             state=final, value=value, params=encoded, distributions=self._distributions
         )
@@ -185,35 +185,11 @@ def _outcome(score: float | None, state: TrialState) -> tuple[float | None, Tria
 
 
 def _distribution(dimension: Dimension) -> BaseDistribution:
-    """Return Optuna's counterpart.
-
-    Choices become JSON texts, since Optuna has no lists, and steps become whole numbers,
-    since Optuna's own come out as 0.8999999999999999.
-    """
+    """Return Optuna's counterpart, of the values that `hpsearch.space.encode` gives."""
     if isinstance(dimension, CategoricalDimension):
         return CategoricalDistribution([json.dumps(choice) for choice in dimension.choices])
     if dimension.log or dimension.step is None:
         if isinstance(dimension, IntDimension):
             return IntDistribution(dimension.low, dimension.high, log=True)
         return FloatDistribution(dimension.low, dimension.high, log=dimension.log)
-    return IntDistribution(0, math.floor(_steps(dimension, dimension.high) + 1e-9))
-
-
-def _steps(dimension: Numeric, value: float) -> float:
-    return (value - dimension.low) / (dimension.step or 1)
-
-
-def _encode(dimension: Dimension, value: Any) -> Any:
-    if isinstance(dimension, CategoricalDimension):
-        return json.dumps(value)
-    if dimension.log or dimension.step is None:
-        return value
-    return round(_steps(dimension, value))
-
-
-def _decode(dimension: Dimension, value: Any) -> Any:
-    if isinstance(dimension, CategoricalDimension):
-        return next(choice for choice in dimension.choices if json.dumps(choice) == value)
-    if dimension.log or dimension.step is None:
-        return int(value) if isinstance(dimension, IntDimension) else float(value)
-    return on_grid(dimension, int(value))
+    return IntDistribution(0, last_step(dimension))

@@ -17,7 +17,8 @@ def to_scale(dimension: Numeric, value: float) -> float:
 
 def from_scale(dimension: Numeric, coordinate: float) -> float:
     """Return the value at a coordinate, the inverse of :func:`to_scale`."""
-    return 10.0**coordinate if dimension.log else coordinate
+    # Clamped to what a float holds.
+    return 10.0 ** min(max(coordinate, -307.0), 308.0) if dimension.log else coordinate
 
 
 def width(dimension: Numeric) -> float:
@@ -56,6 +57,11 @@ def on_grid(dimension: Numeric, steps: int) -> float | int:
     """Return ``low + steps * step`` in decimal arithmetic, so that 3 steps of 0.1 are 0.3."""
     value = Decimal(str(dimension.low)) + steps * Decimal(str(dimension.step or 0))
     return int(value) if isinstance(dimension, IntDimension) else float(value)
+
+
+def last_step(dimension: Numeric) -> int:
+    """Return how many steps fit between low and high."""
+    return math.floor((dimension.high - dimension.low) / (dimension.step or 1) + 1e-9)
 
 
 def snapped(

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from hpsearch.scales import on_grid
 from hpsearch.sections import CategoricalDimension, Dimension, IntDimension
 
 _DIMENSIONS: TypeAdapter[dict[str, Dimension]] = TypeAdapter(dict[str, Dimension])
@@ -79,6 +80,27 @@ class SearchSpace(Mapping[str, Dimension]):
     def from_json(cls, value: Mapping[str, Any]) -> "SearchSpace":
         """Return the space that :meth:`to_json` wrote."""
         return cls(_DIMENSIONS.validate_json(json.dumps(value)))
+
+
+def encode(dimension: Dimension, value: Any) -> Any:
+    """Return a value as samplers see it: choices as JSON texts, steps as whole numbers.
+
+    Optuna has no lists as choices, and its own steps come out as 0.8999999999999999.
+    """
+    if isinstance(dimension, CategoricalDimension):
+        return json.dumps(value)
+    if dimension.log or dimension.step is None:
+        return value
+    return round((value - dimension.low) / dimension.step)
+
+
+def decode(dimension: Dimension, value: Any) -> Any:
+    """Return what :func:`encode` was given, in plain Python types."""
+    if isinstance(dimension, CategoricalDimension):
+        return next(choice for choice in dimension.choices if json.dumps(choice) == value)
+    if dimension.log or dimension.step is None:
+        return int(value) if isinstance(dimension, IntDimension) else float(value)
+    return on_grid(dimension, int(value))
 
 
 def _inside(dimension: Dimension, value: Any) -> bool:
