@@ -81,6 +81,7 @@ STATES = {
     "running": TrialState.RUNNING,
     "complete": TrialState.COMPLETE,
     "pruned": TrialState.PRUNED,
+    "stopped": TrialState.PRUNED,
     "failed": TrialState.FAIL,
 }
 """A trial's states in our words and in Optuna's, which counts a trial as running once asked."""

@@ -14,7 +14,7 @@ from hpsearch.sections import CategoricalDimension, Dimension, NarrowConfig
 from hpsearch.space import SearchSpace
 from hpsearch.verdicts import Verdict, sentence
 
-__all__ = ["Limits", "StageResult", "Verdict", "border_verdicts", "narrow"]
+__all__ = ["Limits", "StageResult", "Verdict", "border_verdicts", "narrow", "promoted"]
 
 NEEDED = 2
 """Fewer finite scores than this say nothing, and the range stays."""
@@ -63,7 +63,7 @@ def narrow(
         The stage's name, for the verdicts.
     """
     ranked = _ranked(results)
-    kept = ranked[: _keep_count(rule.keep_top, len(ranked))]
+    kept = _best(ranked, rule.keep_top)
     verdicts = _verdicts(space, first, ranked, kept, rule, limits or {}, stage)
     return space.with_ranges({verdict.name: verdict.after for verdict in verdicts}), verdicts
 
@@ -84,15 +84,27 @@ def border_verdicts(
     return _verdicts(space, first or space, ranked, ranked, None, limits or {}, stage)
 
 
+def promoted(results: Sequence[StageResult], keep_top: float) -> tuple[int, ...]:
+    """Return the numbers of the best trials, best first: a count, or a share rounded up.
+
+    Those without a finite score never are; equal scores rank by number.
+
+    >>> promoted([StageResult(n, {}, s) for n, s in enumerate([0.1, None, 0.9, 0.9])], 2)
+    (2, 3)
+    """
+    return tuple(result.number for result in _best(_ranked(results), keep_top))
+
+
 def _ranked(results: Sequence[StageResult]) -> list[StageResult]:
     finite = [r for r in results if r.score is not None and math.isfinite(r.score)]
     return sorted(finite, key=lambda r: (-(r.score or 0.0), r.number))
 
 
-def _keep_count(keep_top: float, trials: int) -> int:
-    """Round a share up; the small term keeps 0.2 of 15 at 3."""
-    count = keep_top if isinstance(keep_top, int) else math.ceil(keep_top * trials - 1e-9)
-    return max(1, count)
+def _best(ranked: Sequence[StageResult], keep_top: float) -> Sequence[StageResult]:
+    """Take a count, or a share rounded up; the small term keeps 0.2 of 15 at 3."""
+    whole = isinstance(keep_top, int)
+    count = keep_top if whole else math.ceil(keep_top * len(ranked) - 1e-9)
+    return ranked[: max(1, int(count))]
 
 
 def _verdicts(

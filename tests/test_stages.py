@@ -13,7 +13,7 @@ from hpsearch.sections import (
     NarrowConfig,
 )
 from hpsearch.space import SearchSpace
-from hpsearch.stages import StageResult, Verdict, border_verdicts, narrow
+from hpsearch.stages import StageResult, Verdict, border_verdicts, narrow, promoted
 
 LOG = FloatDimension(type="float", low=1e-6, high=10.0, log=True)
 LINEAR = FloatDimension(type="float", low=0.0, high=0.6)
@@ -233,6 +233,14 @@ class TestTooLittle:
         after, (_, verdict) = narrow(space, space, found, NarrowConfig(keep_top=1))
         assert after["y"] == LINEAR
         assert "none of the best trials has it" in verdict.text
+
+
+def test_the_best_finite_trials_are_promoted():
+    found = results("x", [1.0] * 6, [0.5, math.inf, 0.7, None, 0.7, 0.1])
+    assert promoted(found, 3) == (2, 4, 0)
+    assert promoted(found, 0.5) == (2, 4)
+    assert promoted(found, 99) == (2, 4, 0, 5)
+    assert promoted([], 3) == ()
 
 
 def test_values_outside_the_range_count_as_at_its_border():
