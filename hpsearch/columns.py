@@ -1,5 +1,6 @@
 """Named columns: which are features, which is the target, and their values as arrays."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,26 +16,33 @@ _TARGETS = ("target", "label", "class", "y")
 
 def choose(names: list[str], source: Source, *, named: bool) -> tuple[list[int], int | None]:
     """Return the columns that are features and the one that is the target, if wanted."""
-    twice = sorted({name for name in names if names.count(name) > 1}) if named else []
-    if twice:
+    counts = Counter(names)
+    if named and len(counts) < len(names):
+        twice = listed([name for name, count in counts.items() if count > 1])
         raise InputError(
-            f"column names of {shown(source.path)} must differ", f"{listed(twice)} twice", "rename"
+            f"column names of {shown(source.path)} must differ", f"{twice} twice", "rename"
         )
     target = _find_target(names, source, named=named) if source.labelled else None
     if source.features is None:
         return [c for c in range(len(names)) if c != target], target
-    missing = [name for name in source.features if name not in names]
-    if not missing:
-        positions = {name: column for column, name in enumerate(names)}
-        return [positions[name] for name in source.features], target
-    nameless = not named or all(name.isdecimal() for name in source.features)
-    rest = [c for c in range(len(names)) if c != target and names[c] != source.target]
-    if nameless and len(rest) == len(source.features):
-        return rest, target
+    return _match(names, source.features, source, named=named), target
+
+
+def _match(names: list[str], wanted: tuple[str, ...], source: Source, *, named: bool) -> list[int]:
+    """Return the columns of ``wanted``: by name, or by position where a side has no names."""
+    positions = {name: column for column, name in enumerate(names)}
+    missing = [name for name in wanted if name not in positions]
+    if not missing and (named or len(names) - len(wanted) in (0, 1)):
+        return [positions[name] for name in wanted]
+    rest = [column for name, column in positions.items() if not named or name != source.target]
+    nameless = not named or all(name.isdecimal() for name in wanted)
+    if nameless and not source.labelled and len(rest) == len(wanted):
+        return rest
+    what = f" without {listed(missing)}" if missing else ""
     raise InputError(
-        f"{shown(source.path)} must have the {len(source.features)} feature columns",
-        f"{len(names)} columns without {listed(missing)}",
-        "add them, under the names of the training data",
+        f"{shown(source.path)} must have the {len(wanted)} feature columns",
+        f"{len(names)} columns{what}",
+        "give it the columns of the training data",
     )
 
 

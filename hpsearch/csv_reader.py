@@ -22,13 +22,13 @@ def read_csv(source: Source) -> Table:
     """
     data = read_bytes(source.path)
     _check_text(data, source)
-    names, start, lines = _read_names(data, source)
+    names, start = _read_names(data, source)
     features, target = choose(names, source, named=source.header)
     columns = [*features, *([] if target is None else [target])]
     text = {str(target): pa.string()}
     types = {str(c): pa.float64() for c in features} | (text if target is not None else {})
     body = pa.py_buffer(data).slice(start)
-    table = _parse_csv(body, len(names), types, [str(c) for c in columns], source, lines)
+    table = _parse_csv(body, names, types, [str(c) for c in columns], source)
     return assemble(table, [names[c] for c in columns], source, labelled=target is not None)
 
 
@@ -50,8 +50,8 @@ def _check_text(data: bytes, source: Source) -> None:
         )
 
 
-def _read_names(data: bytes, source: Source) -> tuple[list[str], int, int]:
-    """Return the columns' names, the offset of the first row and the lines before it."""
+def _read_names(data: bytes, source: Source) -> tuple[list[str], int]:
+    """Return the columns' names and the offset of the first row."""
     first = re.compile(rb"(?:\xef\xbb\xbf)?(\s*[\r\n])?([^\r\n]*)(\r\n|\r|\n)?").match(data)
     delimiter = _delimiter(source)
     if first is None or not first[2].strip():
@@ -63,7 +63,7 @@ def _read_names(data: bytes, source: Source) -> tuple[list[str], int, int]:
             f"the first line of {shown(source.path)} must be CSV", str(error), "check the file"
         ) from None
     if not source.header:
-        return [str(column) for column in range(len(cells))], first.start(2), 0
+        return [str(column) for column in range(len(cells))], first.start(2)
     names = [cell.strip() for cell in cells]
     if "" in names:
         raise InputError(
@@ -71,7 +71,7 @@ def _read_names(data: bytes, source: Source) -> tuple[list[str], int, int]:
             f"none for column {names.index('')} in {shown(source.path)}",
             "name it, or set header: false if the file has no header",
         )
-    return names, first.end(), 1
+    return names, first.end()
 
 
 def _delimiter(source: Source) -> str:
@@ -88,11 +88,10 @@ def _delimiter(source: Source) -> str:
 
 def _parse_csv(
     body: pa.Buffer,
-    width: int,
+    names: list[str],
     types: dict[str, pa.DataType],
     columns: list[str],
     source: Source,
-    lines: int,
 ) -> pa.Table:
     ragged: list[Any] = []
 
@@ -106,25 +105,25 @@ def _parse_csv(
             pa.BufferReader(body),
             pa.csv.ReadOptions(
                 use_threads=False,
-                column_names=[str(column) for column in range(width)],
-                block_size=max(1 << 20, min(width << 8, 1 << 28)),
+                column_names=[str(column) for column in range(len(names))],
+                block_size=max(1 << 20, min(len(names) << 8, 1 << 28)),
             ),
             pa.csv.ParseOptions(delimiter=_delimiter(source), invalid_row_handler=skip),
             pa.csv.ConvertOptions(column_types=types, include_columns=columns),
         )
     except pa.ArrowException as error:
-        raise _unreadable(str(error), source) from None
+        raise _unreadable(str(error), names, source) from None
     if ragged:
         row = ragged[0]
         raise InputError(
-            f"every line of {shown(source.path)} must have {width} columns",
-            f"{row.actual_columns} in line {row.number + lines}",
+            f"every row of {shown(source.path)} must have {len(names)} columns",
+            f"{row.actual_columns} in row {row.number - 1} (counted from 0)",
             "complete it, or correct delimiter",
         )
     return table
 
 
-def _unreadable(message: str, source: Source) -> InputError:
+def _unreadable(message: str, names: list[str], source: Source) -> InputError:
     cell = _CELL.search(message)
     if "Empty CSV" in message:
         return InputError("a data file must have rows", f"{shown(source.path)}, none", "add some")
@@ -132,7 +131,7 @@ def _unreadable(message: str, source: Source) -> InputError:
         return InputError(f"{shown(source.path)} must be CSV", shown(message), "check the file")
     return InputError(
         "features must be numbers",
-        f"{shown(cell[3].strip(chr(39)))} in column {cell[1]}, row {int(cell[2]) - 1}"
-        f" of {shown(source.path)} (both counted from 0)",
+        f"{shown(cell[3].strip(chr(39)))} in row {int(cell[2]) - 1} (counted from 0),"
+        f" column {shown(names[int(cell[1])])} of {shown(source.path)}",
         "encode or drop the column, or set header: false if the file has no header",
     )

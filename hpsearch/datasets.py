@@ -1,6 +1,6 @@
 """From a config's ``data`` section to preprocessed splits; only the master runs this."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from hpsearch.labels import Labels, encode
 from hpsearch.readers import read
 from hpsearch.sections import DataConfig
 from hpsearch.splits import Part, split
-from hpsearch.tables import Source
+from hpsearch.tables import Source, Table
 from workers.data import Dataset
 from workers.errors import InputError
 from workers.preprocessing import Preprocessing, fit
@@ -48,8 +48,7 @@ def load(config: DataConfig, *, seed: int) -> Split:
         preprocessing = fit(config.preprocess, parts["train"].x)
         x = {name: _transform(part, preprocessing, name) for name, part in parts.items()}
     _check_variation(x["train"])
-    dataset = _dataset(config, x, labels, preprocessing)
-    dataset = replace(dataset, feature_names=table.feature_names, target=table.target)
+    dataset = _dataset(config, table, x, labels, preprocessing)
     return Split(dataset, x.get("test"), labels.y.get("test"))
 
 
@@ -107,6 +106,7 @@ def _check_variation(x: NDArray[np.float32]) -> None:
 
 def _dataset(
     config: DataConfig,
+    table: Table,
     x: dict[str, NDArray[np.float32]],
     labels: Labels,
     preprocessing: Preprocessing,
@@ -118,7 +118,7 @@ def _dataset(
         x_validation=x["validation"],
         y_validation=labels.y["validation"],
         classes=labels.classes,
-        feature_names=(),
-        target="",
+        feature_names=table.feature_names,
+        target=table.target,
         preprocessing=preprocessing,
     )

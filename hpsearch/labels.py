@@ -1,5 +1,6 @@
 """From raw labels to what a loss takes: class indices, or numbers in regression."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -77,10 +78,10 @@ def sort_classes(labels: set[str]) -> tuple[str, ...]:
     >>> sort_classes({"10", "9"}), sort_classes({"10", "9", "b"})
     (('9', '10'), ('10', '9', 'b'))
     """
-    try:
-        return tuple(sorted(labels, key=lambda label: (float(label), label)))
-    except ValueError:
-        return tuple(sorted(labels))
+    numbers = {label: _number(label) for label in labels}
+    if all(math.isfinite(number) for number in numbers.values()):
+        return tuple(sorted(labels, key=lambda label: (numbers[label], label)))
+    return tuple(sorted(labels))
 
 
 def as_text(y: NDArray[Any], rows: Sequence[int] | NDArray[np.int64], source: str) -> list[str]:
@@ -91,7 +92,7 @@ def as_text(y: NDArray[Any], rows: Sequence[int] | NDArray[np.int64], source: st
     InputError
         If a label is missing.
     """
-    if y.dtype.kind == "f" and np.isfinite(y).all() and (y == np.floor(y)).all():
+    if y.dtype.kind == "f" and (y == np.floor(y)).all() and (np.abs(y) < 2**53).all():
         y = y.astype(np.int64)
     texts = [str(value) for value in y.tolist()]
     for row, text in zip(rows, texts, strict=True):
@@ -105,8 +106,9 @@ def as_text(y: NDArray[Any], rows: Sequence[int] | NDArray[np.int64], source: st
 
 
 def _numbers(part: Labelled, name: str) -> NDArray[np.float32]:
-    values = np.array([_number(value) for value in part.y.ravel().tolist()], np.float32)
-    targets = values.reshape(len(part.y), -1)
+    values = np.array([_number(value) for value in part.y.ravel().tolist()])
+    with np.errstate(over="ignore"):
+        targets = values.astype(np.float32).reshape(len(part.y), -1)
     if not np.isfinite(targets).all():
         position = int(np.argwhere(~np.isfinite(targets))[0][0])
         raise InputError(

@@ -11,7 +11,7 @@ from sklearn.utils import Bunch
 from hpsearch.arrays import array_table, read_idx, read_npz
 from hpsearch.csv_reader import read_csv
 from hpsearch.parquet_reader import read_parquet
-from hpsearch.tables import Source, Table, shown
+from hpsearch.tables import Source, Table, regular_file, shown
 from workers.errors import InputError
 
 READERS: dict[str, Callable[[Source], Table]] = {
@@ -72,9 +72,9 @@ def file_format(source: Source) -> str:
     if source.labels is not None:
         return "idx"
     raise InputError(
-        "source must be a built-in set or a file whose suffix tells its format",
+        "format must be given for a file whose suffix does not tell it",
         shown(source.path),
-        f"take one of {', '.join(BUILTINS)}, or add format: {', '.join(READERS)}",
+        f"add format: one of {', '.join(READERS)}",
     )
 
 
@@ -101,6 +101,11 @@ def read_builtin(source: Source) -> Table:
 
 
 def _read_file(source: Source) -> Table:
+    try:
+        regular_file(source.path)
+    except InputError as error:
+        remedy = f"{error.remedy}, or take one of {', '.join(BUILTINS)}"
+        raise InputError(error.rule, error.value, remedy) from None
     kind = file_format(source)
     if source.labels is not None and kind != "idx":
         raise InputError(

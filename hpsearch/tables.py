@@ -83,15 +83,14 @@ def regular_file(path: str) -> Path:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(
-            "a data file must exist and be readable",
+            "a data source must be a built-in set or a readable file",
             f"{shown(path)} ({reason})",
-            "correct the path; it counts from the current folder",
+            "correct the path (it counts from the current folder)",
         ) from None
     if not stat.S_ISREG(status.st_mode):
         kind = "a folder" if stat.S_ISDIR(status.st_mode) else "no regular file"
         raise InputError("a data source must be a file", f"{shown(path)}, {kind}", "name a file")
-    if status.st_size > MAX_BYTES:
-        raise _too_large(path)
+    check_size(path, status.st_size)
     return Path(path)
 
 
@@ -113,16 +112,17 @@ def read_bytes(path: str) -> bytes:
         raise InputError(
             "a data file must be readable", f"{shown(path)} ({error})", "check or replace it"
         ) from None
-    if len(data) > MAX_BYTES:
-        raise _too_large(path)
+    check_size(path, len(data))
     if not data:
         raise InputError("a data file must have rows", f"{shown(path)}, empty", "replace it")
     return data
 
 
-def _too_large(path: str) -> InputError:
-    return InputError(
-        f"a data file must hold at most {MAX_BYTES >> 30} GiB unpacked",
-        f"{shown(path)}, which holds more",
-        "take fewer rows or columns",
-    )
+def check_size(path: str, size: int) -> None:
+    """Raise InputError if ``size``, in bytes, is more than MAX_BYTES."""
+    if size > MAX_BYTES:
+        raise InputError(
+            f"a data file must hold at most {MAX_BYTES >> 30} GiB unpacked",
+            f"{shown(path)}, which holds more",
+            "take fewer rows or columns",
+        )
