@@ -1,0 +1,153 @@
+"""Preprocessing: statistics by hand, identities of whitening, storage in checkpoints."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workers.errors import CheckpointError, InputError
+from workers.preprocessing import PREPROCESSORS, Preprocessing, fit
+
+# Mean (2, 10), standard deviation (1, 4), worked out by hand; the third column never varies.
+HAND = np.array([[1.0, 6.0, 0.1], [3.0, 14.0, 0.1], [1.0, 14.0, 0.1], [3.0, 6.0, 0.1]])
+
+
+def correlated(rows: int = 400, features: int = 5) -> np.ndarray:
+    generator = np.random.default_rng(0)
+    return generator.normal(size=(rows, features)) @ generator.normal(size=(features, features)) + 7
+
+
+@pytest.mark.parametrize(
+    ("name", "first_row"),
+    [
+        ("center", [-1.0, -4.0, 0.0]),
+        ("standardize", [-1.0, -1.0, 0.0]),
+        ("scale", [0.0, 0.0, 0.0]),
+        ("pca", [-4.0, -1.0]),
+        ("whiten", [-1.0, -1.0]),
+    ],
+)
+def test_worked_example_by_hand(name: str, first_row: list[float]) -> None:
+    result = fit([name], HAND).transform(HAND[:1])
+    assert result.dtype == np.float32
+    assert result.flags.c_contiguous
+    np.testing.assert_allclose(result, [first_row], atol=1e-6)
+
+
+def test_new_rows_use_the_training_statistics() -> None:
+    preprocessing = fit(["standardize"], HAND)
+    np.testing.assert_allclose(preprocessing.transform(np.array([[4.0, 2.0, 99.0]])), [[2, -2, 0]])
+
+
+def test_an_empty_chain_only_converts() -> None:
+    x = np.arange(6, dtype=np.uint8).reshape(2, 3)
+    result = fit([], x).transform(x)
+    assert result.dtype == np.float32
+    assert result.tolist() == [[0, 1, 2], [3, 4, 5]]
+
+
+@pytest.mark.parametrize("chain", [["whiten"], ["standardize", "whiten"], ["pca", "standardize"]])
+def test_whitened_rows_have_identity_covariance(chain: list[str]) -> None:
+    x = correlated()
+    result = fit(chain, x).transform(x).astype(np.float64)
+    np.testing.assert_allclose(np.cov(result.T, bias=True), np.eye(5), atol=1e-5)
+    np.testing.assert_allclose(result.mean(axis=0), 0, atol=1e-5)
+
+
+def test_pca_keeps_distances_and_orders_the_variances() -> None:
+    x = correlated()
+    result = fit(["pca"], x).transform(x).astype(np.float64)
+    variances = result.var(axis=0)
+    assert (np.diff(variances) < 0).all()
+    assert np.abs(np.cov(result.T) - np.diag(np.diag(np.cov(result.T)))).max() < 1e-4
+    between = np.linalg.norm(x[:50] - x[50:100], axis=1)
+    np.testing.assert_allclose(np.linalg.norm(result[:50] - result[50:100], axis=1), between, 1e-5)
+
+
+def test_whitening_does_not_blow_up_noise_below_its_floor() -> None:
+    x = correlated(features=2)
+    noisy = np.column_stack([x, 1e-9 * np.random.default_rng(1).normal(size=len(x))])
+    preprocessing = fit(["whiten"], noisy)
+    moved = noisy[:1] + np.array([[0, 0, 1e-6]])
+    change = preprocessing.transform(moved) - preprocessing.transform(noisy[:1])
+    assert np.abs(change).max() < 1e-2
+
+
+@pytest.mark.parametrize("name", PREPROCESSORS)
+@pytest.mark.parametrize("value", [0.0, 0.1, 1e30, -3.0])
+def test_constant_features_become_zero_or_are_left_out(name: str, value: float) -> None:
+    x = correlated(features=2)
+    x[:, 1] = value
+    result = fit([name], x).transform(x)
+    assert np.isfinite(result).all()
+    assert result.shape[1] == 1 or not result[:, 1].any()
+
+
+@pytest.mark.parametrize("name", ["pca", "whiten"])
+def test_fewer_rows_than_features_leave_fewer_outputs(name: str) -> None:
+    x = np.random.default_rng(0).normal(size=(4, 9))
+    assert fit([name], x).transform(x).shape == (4, 3)
+
+
+@pytest.mark.parametrize("name", ["pca", "whiten"])
+def test_rotations_refuse_rows_that_are_all_equal(name: str) -> None:
+    with pytest.raises(InputError, match="must vary"):
+        fit([name], np.full((5, 3), 0.1))
+
+
+def test_large_offsets_keep_their_small_variation() -> None:
+    x = np.array([[1.7e9], [1.7e9 + 1]])
+    np.testing.assert_allclose(fit(["standardize"], x).transform(x), [[-1], [1]])
+
+
+def test_blocks_agree_with_numpy_on_many_rows() -> None:
+    x = np.random.default_rng(0).integers(0, 255, (9000, 300), np.uint8)
+    result = fit(["standardize"], x).transform(x)
+    np.testing.assert_allclose(result.mean(axis=0), 0, atol=1e-5)
+    np.testing.assert_allclose(result.std(axis=0), 1, atol=1e-5)
+
+
+def test_unknown_step_lists_the_known_ones() -> None:
+    with pytest.raises(InputError, match=r"standardize.*'normalise'"):
+        fit(["normalise"], HAND)
+
+
+@given(chain=st.lists(st.sampled_from(list(PREPROCESSORS)), max_size=4))
+def test_arrays_give_the_same_preprocessing_back(chain: list[str]) -> None:
+    x = correlated(rows=20, features=3)
+    preprocessing = fit(chain, x)
+    again = Preprocessing.from_arrays(dict(reversed(preprocessing.to_arrays().items())))
+    assert again.chain == tuple(chain)
+    assert again.transform(x).tobytes() == preprocessing.transform(x).tobytes()
+
+
+def test_more_than_ten_steps_come_back_in_order() -> None:
+    preprocessing = fit(["center", "scale"] * 6, HAND)
+    assert Preprocessing.from_arrays(preprocessing.to_arrays()).chain == preprocessing.chain
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {"0.standardize.shift": np.zeros(2)},
+        {"0.unknown.shift": np.zeros(2), "0.unknown.factor": np.ones(2)},
+        {"1.center.shift": np.zeros(2), "1.center.factor": np.ones(2)},
+        {"x.center.shift": np.zeros(2), "x.center.factor": np.ones(2)},
+        {"center": np.zeros(2)},
+        {"0.center.shift": np.zeros(2), "0.center.factor": np.ones(3)},
+        {"0.center.shift": np.zeros(()), "0.center.factor": np.ones(())},
+        {"0.center.shift": np.zeros(2), "0.center.factor": np.array([1, np.nan])},
+        {"0.center.shift": np.zeros(2), "0.center.factor": np.ones(2, np.float32)},
+        {"0.center.shift": np.zeros(2), "0.center.factor": np.ones(2), "0.center.x": np.ones(2)},
+        {
+            "0.center.shift": np.zeros(2),
+            "0.center.factor": np.ones(2),
+            "1.scale.shift": np.zeros(3),
+            "1.scale.factor": np.ones(3),
+        },
+    ],
+    ids=lambda arrays: ",".join(arrays)[:40],
+)
+def test_foreign_arrays_are_refused(arrays: dict[str, np.ndarray]) -> None:
+    with pytest.raises(CheckpointError):
+        Preprocessing.from_arrays(arrays)
