@@ -579,6 +579,9 @@ def test_only_our_own_files_are_removed(tmp_path: Path, saved: Checkpoint) -> No
     others = ["notes.txt", ".hidden.tmp", f"{NAME}.bak", f".{NAME}.123.tmp", "x=1.safetensors"]
     for name in others:
         (tmp_path / name).write_bytes(b"")
+    assert remove_unknown(tmp_path, {NAME}, trial=2) == []
+    assert remove_unknown(tmp_path, {NAME}, trial=1) == [orphan]
+    (tmp_path / orphan).write_bytes(b"")
     assert remove_unknown(tmp_path, {NAME}) == sorted([temporary, orphan])
     assert sorted(listing(tmp_path)) == sorted([NAME, linked, folder, *others])
     assert remove_unknown(tmp_path / "missing", set()) == []

@@ -139,15 +139,14 @@ def load(path: Path, *, expected: Checkpoint | None = None, max_bytes: int = MAX
     return Snapshot(arrays, metadata)
 
 
-def remove_unknown(folder: Path, known: Set[str]) -> list[str]:
-    """Remove checkpoints not in ``known`` and temporary files left by a crash.
+def remove_unknown(folder: Path, known: Set[str], *, trial: int | None = None) -> list[str]:
+    """Remove checkpoints not in ``known`` and temporary files, of all trials or of one.
 
-    Only regular files whose names `save` could have made are touched. Returns their
-    names in order; raises `OSError`.
+    Only regular files whose names `save` could have made. Returns them; raises `OSError`.
     """
     if not folder.is_dir():
         return []
-    removed = [p for p in sorted(folder.iterdir()) if p.name not in known and _is_ours(p)]
+    removed = [p for p in sorted(folder.iterdir()) if p.name not in known and _is_of(trial, p)]
     for path in removed:
         path.unlink(missing_ok=True)
     files.sync_folder(folder)
@@ -163,12 +162,12 @@ def _commit(path: Path, data: bytes) -> None:
         files.sync_folder(path.parent)
 
 
-def _is_ours(path: Path) -> bool:
+def _is_of(trial: int | None, path: Path) -> bool:
     try:
-        parse_name(files.temporary_target(path.name) or path.name)
+        number = parse_name(files.temporary_target(path.name) or path.name)[2]
     except CheckpointError:
         return False
-    return path.is_file() and not path.is_symlink()
+    return trial in (None, number) and path.is_file() and not path.is_symlink()
 
 
 def _checked_name(metadata: Mapping[str, Any]) -> str:
