@@ -68,7 +68,7 @@ class SearchConfig:
 
     @cached_property
     def limits(self) -> dict[str, tuple[float, float]]:
-        """The lowest and highest value that a network takes, for each number searched."""
+        """The lowest and highest value that a network takes, both included, by dimension."""
         hints = get_type_hints(NetworkSpec, include_extras=True)
         return {name: _limits(hints[name]) for name in self.search_space}
 
@@ -113,7 +113,7 @@ def build(document: Mapping[str, Any]) -> SearchConfig:
     config = SearchConfig(
         study=sections.study,
         data=sections.data,
-        network=_network(sections.network),
+        network=parse_network(sections.network),
         search_space=space,
         stages=sections.stages,
         checkpoint=sections.checkpoint,
@@ -124,8 +124,8 @@ def build(document: Mapping[str, Any]) -> SearchConfig:
     return config
 
 
-def _network(values: Mapping[str, Any], *, where: str = "network") -> NetworkSpec:
-    """Return the network that ``values`` describe."""
+def parse_network(values: Mapping[str, Any], *, where: str = "network") -> NetworkSpec:
+    """Return the network that plain values describe; raises InputError."""
     known = [field.name for field in fields(NetworkSpec)]
     for key, value in values.items():
         if key not in known:
@@ -149,10 +149,13 @@ def _corners(network: NetworkSpec, space: SearchSpace) -> list[NetworkSpec]:
     for name, dimension in space.items():
         if name not in known:
             raise unknown_key(f"search_space.{name}", name, known)
-        categorical = isinstance(dimension, CategoricalDimension)
-        values = dimension.choices if categorical else (dimension.low, dimension.high)
+        values: tuple[Any, ...]
+        if isinstance(dimension, CategoricalDimension):
+            values = dimension.choices
+        else:
+            values = (dimension.low, dimension.high)
         for value in values:
-            given = _network({name: value}, where="search_space")
+            given = parse_network({name: value}, where="search_space")
             networks.append(dataclasses.replace(network, **{name: getattr(given, name)}))
     return networks or [network]
 
@@ -163,10 +166,14 @@ def _limits(hint: Any) -> tuple[float, float]:
     bounded = [part for part in (hint, *get_args(hint)) if hasattr(part, "__metadata__")]
     for rule in bounded[0].__metadata__ if bounded else ():
         match rule:
-            case Ge(ge=bound) | Gt(gt=bound):
-                low = max(low, float(str(bound)))
-            case Le(le=bound) | Lt(lt=bound):
-                high = min(high, float(str(bound)))
+            case Ge(ge=bound):
+                low = float(str(bound))
+            case Gt(gt=bound):
+                low = math.nextafter(float(str(bound)), math.inf)
+            case Le(le=bound):
+                high = float(str(bound))
+            case Lt(lt=bound):
+                high = math.nextafter(float(str(bound)), -math.inf)
     return low, high
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from workers.messages import EpochReport, Pack
 
@@ -83,7 +83,7 @@ class EndTrial:
     """Write down a trial's final state (``complete`` or ``failed``) and the reason."""
 
     number: int
-    state: str
+    state: Literal["complete", "failed"]
     reason: str | None
 
 
@@ -119,7 +119,9 @@ class ReplaceWorker:
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """Nothing is left to do."""
+    """Nothing is left to do; ``reason`` is given if a border ended the search early."""
+
+    reason: str | None = None
 
 
 Written = BeginStage | AddTrial | StartTrial | Record | NoteFailure | EndTrial | EndStage

@@ -1,13 +1,19 @@
 """A run's folder: the one place that knows which file lies where."""
 
+import fcntl
 import os
 import shutil
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from hpsearch import documents
 from hpsearch.config import SearchConfig, build
-from workers.errors import InputError
+from hpsearch.store import Store
+from workers.data import Dataset
+from workers.errors import InputError, RunError
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +60,43 @@ class RunFolder:
         InputError
             If the folder exists.
         """
-        if self.path.exists():
-            raise InputError(
-                "a run's name must be new",
-                str(self.path),
-                "go on with --resume, replace it with --overwrite, or choose another --name",
-            )
+        self.check_new()
         self.path.parent.mkdir(parents=True, exist_ok=True)
         for folder in (self.path, self.checkpoints, self.ensembles):
             folder.mkdir(mode=0o700)
         descriptor = os.open(self.config, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(documents.dump(dict(config.document)))
+
+    def check_new(self) -> None:
+        """Raise InputError if the folder exists."""
+        if self.path.exists():
+            raise InputError(
+                "a run's name must be new",
+                str(self.path),
+                "go on with --resume, replace it with --overwrite, or choose another --name",
+            )
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the run for this process; the system frees it when the process ends.
+
+        Raises
+        ------
+        RunError
+            If another process holds it.
+        """
+        descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "r+", encoding="utf-8") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                holder = file.read().strip() or "another process"
+                raise RunError(f"{self.path} is being worked on by {holder}") from None
+            file.truncate(0)
+            file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
+            file.flush()
+            yield
 
     def check(self) -> None:
         """Raise InputError if this is not the folder of a run."""
@@ -75,6 +106,16 @@ class RunFolder:
                 str(self.path),
                 "name a folder that `hpsearch run` made, such as results/digits",
             )
+
+    def check_data(self, data: Dataset) -> None:
+        """Raise InputError if ``data`` is not what the run began with."""
+        with Store.read(self.database) as store:
+            if store.meta()["data_digest"] != data.digest:
+                raise InputError(
+                    "a run goes on with the data that it began with",
+                    "other values in data.source",
+                    "restore the data, or begin a new run",
+                )
 
     def load_config(self) -> SearchConfig:
         """Return the config that the run was started with."""

@@ -1,5 +1,6 @@
 """Workers as Ray actors: starts or joins a cluster and turns its news into events."""
 
+import logging
 import os
 import secrets
 import shutil
@@ -52,7 +53,7 @@ class RayExecutor:
             self._start_local(workers)
         else:
             self._join(address)
-        self.workers = workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
+        self.workers = workers or _cpus()
         self._settings = settings
         self._data = ray.put(data)
         self._actor = remote_actor(num_cpus=1)
@@ -71,7 +72,7 @@ class RayExecutor:
                 num_cpus=workers or os.cpu_count(),
                 include_dashboard=False,
                 log_to_driver=False,
-                logging_level="error",
+                logging_level=logging.ERROR,
                 object_store_memory=OBJECT_STORE_BYTES,
                 _temp_dir=self._folder,
             )
@@ -80,7 +81,7 @@ class RayExecutor:
 
     def _join(self, address: str) -> None:
         try:
-            ray.init(address=address, log_to_driver=False, logging_level="error")
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         except Exception as error:
             raise RunError(f"no Ray cluster answers at {address}: {_brief(error)}") from error
 
@@ -136,6 +137,11 @@ class RayExecutor:
         ray.shutdown()
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _cpus() -> int:
+    resources = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    return max(1, int(resources.get("CPU", 1)))
 
 
 def _environment() -> Mapping[str, str]:

@@ -7,6 +7,7 @@ resumes runs in a unit test in milliseconds. `hpsearch.master` performs the comm
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from hpsearch import events as ev
 from hpsearch.config import SearchConfig
@@ -17,6 +18,8 @@ from hpsearch.stages import Verdict
 from hpsearch.trials import TrialRecord, next_pack
 from workers.messages import EpochReport, Pack
 from workers.nn.spec import NetworkSpec
+
+Ended = Literal["complete", "failed"]
 
 ASK_AHEAD = 128
 """How many trials may wait for a worker: two of the largest packs."""
@@ -53,7 +56,7 @@ class Search:
         self.config = config
         self.trials: dict[int, TrialRecord] = {}
         self.verdicts: list[tuple[Verdict, ...]] = []
-        self.stage: StageRun | None = None
+        self.stages: list[StageRun] = []
         self.finished = False
         self._workers = workers
         self._parameter_count = parameter_count
@@ -83,39 +86,41 @@ class Search:
                 record.state = "waiting"
                 self._waiting[record.number] = record
         for index, past in enumerate(stages):
-            self.stage = StageRun(self.config, index, past.space)
-            self.stage.restore(r for r in self.trials.values() if r.stage == index)
+            stage = StageRun(self.config, index, past.space)
+            stage.restore(r for r in self.trials.values() if r.stage == index)
+            self.stages.append(stage)
             if past.verdicts is not None:
                 self.verdicts.append(past.verdicts)
 
     def begin(self) -> list[ev.Command]:
         """Open the first stage, or go on where :meth:`restore` left off."""
-        if self.stage is None:
+        if not self.stages:
             return self._open(0, self.config.search_space)
-        if len(self.verdicts) > self.stage.index:
-            return self._follow(self.stage)
-        return self._ask(self.stage) + self._close(self.stage) + self._sweep()
+        stage = self.stages[-1]
+        if len(self.verdicts) > stage.index:
+            return self._follow(stage)
+        return self._ask(stage) + self._close(stage) + self._sweep()
 
     def handle(self, event: ev.Event) -> list[ev.Command]:
         """Change the state by one event and return what is to be done, in order."""
-        if self.stage is None:
-            raise RuntimeError("begin the search before it handles events")
+        stage = self.stages[-1]
         commands: list[ev.Command] = []
         match event:
             case ev.WorkerReady(worker):
                 self._packs.pop(worker, None)
                 self._idle.add(worker)
             case ev.Reported(_, reports):
-                commands = self._take_in(self.stage, reports)
+                commands = self._take_in(stage, reports)
             case ev.WorkerLost(worker, cause, retry):
-                commands = self._recover(self.stage, worker, cause, retry=retry)
-        commands += self._close(self.stage)
-        return commands + self._dispatch(self.stage)
+                commands = self._recover(stage, worker, cause, retry=retry)
+        commands += self._close(stage)
+        return commands + self._dispatch(self.stages[-1])
 
     # Stages
 
     def _open(self, index: int, space: SearchSpace) -> list[ev.Command]:
-        stage = self.stage = StageRun(self.config, index, space)
+        stage = StageRun(self.config, index, space)
+        self.stages.append(stage)
         return [ev.BeginStage(index, stage.name, space.to_json()), *self._ask(stage)]
 
     def _close(self, stage: StageRun) -> list[ev.Command]:
@@ -128,11 +133,12 @@ class Search:
         return [end, *self._follow(stage)]
 
     def _follow(self, stage: StageRun) -> list[ev.Command]:
-        if stage.index + 1 < len(self.config.stages):
+        ended_by = next((v.text for v in self.verdicts[stage.index] if v.fatal), None)
+        if ended_by is None and stage.index + 1 < len(self.config.stages):
             space, _ = stage.conclude()
             return self._open(stage.index + 1, space)
         self.finished = True
-        return [ev.Finish()]
+        return [ev.Finish(ended_by)]
 
     # Trials
 
@@ -164,7 +170,7 @@ class Search:
             self._retention.add(report.checkpoint)
 
     def _end(
-        self, stage: StageRun, record: TrialRecord, state: str, reason: str | None
+        self, stage: StageRun, record: TrialRecord, state: Ended, reason: str | None
     ) -> ev.Command:
         record.state, record.reason = state, reason
         self._retention.end(record.number, complete=state == "complete")

@@ -37,9 +37,14 @@ class StageRun:
         return self._stage.name
 
     @property
+    def num_trials(self) -> int:
+        """How many trials the stage has in all."""
+        return self._stage.num_trials
+
+    @property
     def unasked(self) -> int:
         """How many trials are still to be asked for."""
-        return self._stage.num_trials - len(self.trials)
+        return self.num_trials - len(self.trials)
 
     @property
     def is_over(self) -> bool:

@@ -1,0 +1,1 @@
+"""What a cluster node needs to train networks for a search; knows nothing of the master."""

@@ -25,8 +25,9 @@ class RunSettings:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A checkpoint file that is safely on disk: its name in the run's checkpoint folder,
-    what it holds, its size in bytes and the SHA-256 digest of its content.
+    """A checkpoint file that is safely on disk, in the run's checkpoint folder.
+
+    ``size`` counts bytes, ``digest`` is the SHA-256 of the content in hexadecimal.
     """
 
     name: str

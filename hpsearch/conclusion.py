@@ -1,0 +1,158 @@
+"""What a finished search comes to: the best model, the ensemble, and their one test."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hpsearch import datasets, ensemble, model
+from hpsearch.config import SearchConfig
+from hpsearch.datasets import Split
+from hpsearch.ensemble import Ensemble
+from hpsearch.folder import RunFolder
+from hpsearch.results import Results
+from hpsearch.verdicts import Verdict
+from workers.errors import RunError
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    """The summary as it is written to ``summary.json``, and the verdicts it is based on."""
+
+    summary: Mapping[str, Any]
+    verdicts: Sequence[Verdict]
+
+
+def build_ensemble(
+    run: RunFolder,
+    config: SearchConfig,
+    split: Split,
+    *,
+    method: str,
+    size: int,
+    averaged: bool | None = None,
+) -> Ensemble:
+    """Return the ensemble of a run's best completed trials, chosen on the validation rows."""
+    return ensemble.choose(
+        [run.checkpoints / name for name in Results.load(run.path).checkpoints["name"]],
+        method=method,
+        size=size,
+        metric=config.study.metric,
+        x=split.dataset.x_validation,
+        y=split.dataset.y_validation,
+        averaged=averaged,
+    )
+
+
+def make_ensemble(
+    path: Path, *, method: str, size: int, averaged: bool | None, test: bool
+) -> Mapping[str, Any]:
+    """Average the best models of the run at ``path`` and save them below ``ensembles/``.
+
+    Returns the number of members, the path, and the scores; those of the test set only if
+    ``test`` asks for them.
+
+    Raises
+    ------
+    InputError
+        If this is not a run, its data can't be read, or no trial completed.
+    """
+    run = RunFolder(path)
+    run.check()
+    config = run.load_config()
+    split = datasets.load(config.data, seed=config.study.seed)
+    run.check_data(split.dataset)
+    chosen = build_ensemble(run, config, split, method=method, size=size, averaged=averaged)
+    kind = "" if averaged is None else "-averaged" if averaged else "-raw"
+    folder = run.ensembles / f"{method}-{size}{kind}"
+    ensemble.save(chosen, folder)
+    scores = score(chosen, split, test=test)
+    return {"method": method, "size": len(chosen.members), "path": str(folder), **scores}
+
+
+def score(chosen: Ensemble, split: Split, *, test: bool) -> dict[str, float]:
+    """Return ``val_...`` metrics of an ensemble, and ``test_...`` ones if asked for."""
+    data = split.dataset
+    parts = {"val": (data.x_validation, data.y_validation)}
+    if test and split.x_test is not None and split.y_test is not None:
+        parts["test"] = (split.x_test, split.y_test)
+    return {
+        f"{part}_{name}": value
+        for part, (x, y) in parts.items()
+        for name, value in model.measure(
+            data.task, chosen.predict_proba(x, preprocessed=True), y
+        ).items()
+    }
+
+
+def conclude(
+    run: RunFolder,
+    config: SearchConfig,
+    split: Split,
+    verdicts: Sequence[Sequence[Verdict]],
+    *,
+    seconds: float,
+) -> Conclusion:
+    """Average the best models, look at the test set once, and write ``summary.json``.
+
+    Raises
+    ------
+    RunError
+        If no trial completed.
+    """
+    results = Results.load(run.path)
+    if results.checkpoints.empty:
+        raise RunError(_nothing_to_average(results))
+    method, size = config.ensemble.method, config.ensemble.size
+    chosen = build_ensemble(run, config, split, method=method, size=size)
+    folder = run.ensembles / f"{method}-{size}"
+    ensemble.save(chosen, folder)
+    best = model.load(run.checkpoints / str(results.checkpoints["name"].iloc[0]))
+    number = int(best.metadata["trial"])
+    row = results.trials.set_index("trial").loc[number]
+    summary = {
+        "name": config.study.name,
+        "metric": config.study.metric,
+        "seed": config.study.seed,
+        "trials": len(results.trials),
+        "failed": int((results.trials["state"] == "failed").sum()),
+        "best": {
+            "trial": number,
+            "epoch": int(best.metadata["epoch"]),
+            "checkpoint": f"{run.checkpoints.name}/{results.checkpoints['name'].iloc[0]}",
+            "params": {name: _plain(row[name]) for name in config.search_space},
+            **score(Ensemble((best,), (1.0,)), split, test=True),
+        },
+        "ensemble": {
+            "method": method,
+            "size": len(chosen.members),
+            "path": str(folder.relative_to(run.path)),
+            **score(chosen, split, test=True),
+        },
+        "seconds": round(seconds, 3),
+        "borders": [verdict.to_json() for stage in verdicts for verdict in stage],
+    }
+    _write(run.summary, summary)
+    return Conclusion(summary, [verdict for stage in verdicts for verdict in stage])
+
+
+def _plain(value: Any) -> Any:
+    """Return a pandas cell as JSON has it."""
+    return value.item() if hasattr(value, "item") else value
+
+
+def _nothing_to_average(results: Results) -> str:
+    failed = results.trials[results.trials["state"] == "failed"]
+    reasons = failed["reason"].value_counts()
+    common = f", most often: {reasons.index[0]}" if len(reasons) else ""
+    return f"{len(failed)} of {len(results.trials)} trials failed and none completed{common}"
+
+
+def _write(path: Path, summary: Mapping[str, Any]) -> None:
+    """Replace the summary as a whole, so that a reader never sees half of it."""
+    working = path.with_name(f".{path.name}.new")
+    text = json.dumps(summary, indent=2, allow_nan=False) + "\n"
+    working.write_text(text, encoding="utf-8")
+    working.chmod(0o600)
+    working.replace(path)

@@ -1,0 +1,171 @@
+"""Ensembles: average the predictions of the best models, save them, predict."""
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hpsearch import model
+from hpsearch.folder import RunFolder
+from hpsearch.model import Floats, Model
+from hpsearch.sections import METRICS
+from hpsearch.selection import METHODS
+from workers import checkpoints
+from workers.errors import CheckpointError, InputError
+
+DESCRIPTION = "ensemble.json"
+
+
+@dataclass(frozen=True, eq=False)
+class Ensemble:
+    """Models of one task whose predictions are averaged by ``weights``, which sum to 1."""
+
+    members: tuple[Model, ...]
+    weights: tuple[float, ...]
+
+    @property
+    def task(self) -> str:
+        """``classification`` or ``regression``."""
+        return self.members[0].task
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The class labels in the order of the probabilities; empty in regression."""
+        return self.members[0].classes
+
+    def predict_proba(self, x: NDArray[Any], *, preprocessed: bool = False) -> Floats:
+        """Return ``sum_k weights[k] * probabilities_k``, ``(rows, classes)``.
+
+        In regression the same of the predicted targets, ``(rows, outputs)``. ``x`` is
+        raw, ``(rows, features)``, unless it is said to be ``preprocessed``.
+        """
+        return _average(
+            [member.predict_proba(x, preprocessed=preprocessed) for member in self.members],
+            self.weights,
+        )
+
+
+def choose(
+    candidates: Sequence[Path],
+    *,
+    method: str,
+    size: int,
+    metric: str,
+    x: NDArray[Any],
+    y: NDArray[Any],
+    averaged: bool | None = None,
+) -> Ensemble:
+    """Return the ensemble that ``method`` takes from checkpoint files, best first.
+
+    Parameters
+    ----------
+    candidates
+        Checkpoint files of different trials, best first.
+    method
+        A name in `hpsearch.selection.METHODS`.
+    size
+        How many members at most.
+    metric
+        The search's metric, by which a greedy choice is made.
+    x, y
+        The preprocessed validation rows and their classes or targets.
+    averaged
+        Whether to use running-average parameters; None leaves it to the metric.
+
+    Raises
+    ------
+    InputError
+        If there is no candidate.
+    CheckpointError
+        If a candidate can't be believed.
+    """
+    if not candidates:
+        raise InputError("an ensemble needs a completed trial", "none", "train more trials")
+    pool = candidates[:size] if method == "top" else candidates
+    models = [model.load(path, averaged=averaged) for path in pool]
+    predictions = [m.predict_proba(x, preprocessed=True) for m in models]
+    name = metric.removeprefix("ema_").removeprefix("val_")
+    sign = 1 if METRICS[f"val_{name}"] == "maximize" else -1
+    task = models[0].task
+
+    def score(averages: Floats) -> float:
+        return sign * model.measure(task, averages, y)[name]
+
+    chosen = METHODS[method](predictions, score, size)
+    return Ensemble(tuple(models[index] for index in chosen), tuple(chosen.values()))
+
+
+def save(ensemble: Ensemble, folder: Path) -> None:
+    """Write an ensemble as a folder that needs nothing else; replaces one of that name."""
+    working = folder.with_name(f".{folder.name}.new")
+    shutil.rmtree(working, ignore_errors=True)
+    working.mkdir(mode=0o700, parents=True)
+    members = []
+    for member, weight in zip(ensemble.members, ensemble.weights, strict=True):
+        written = checkpoints.save(working, member.snapshot)
+        members.append(
+            {"file": written.name, "weight": weight, "averaged": member.averaged}
+            | {"trial": written.trial, "epoch": written.epoch, "sha256": written.digest}
+        )
+    description = {"task": ensemble.task, "classes": ensemble.classes, "members": members}
+    text = json.dumps(description, indent=2) + "\n"
+    (working / DESCRIPTION).write_text(text, encoding="utf-8")
+    shutil.rmtree(folder, ignore_errors=True)
+    working.rename(folder)
+
+
+def load(path: Path) -> Ensemble:
+    """Return the ensemble at ``path``: an ensemble's folder, a run's, or a checkpoint file.
+
+    A run stands for the ensemble that it ended with, and for its best model if it has
+    none.
+
+    Raises
+    ------
+    InputError
+        If ``path`` is none of these.
+    CheckpointError
+        If a member is damaged or missing.
+    """
+    if path.is_file():
+        return Ensemble((model.load(path),), (1.0,))
+    if (path / DESCRIPTION).is_file():
+        return _load_folder(path)
+    run = RunFolder(path)
+    run.check()
+    if run.summary.is_file():
+        summary = json.loads(run.summary.read_text(encoding="utf-8"))
+        return _load_folder(run.path / summary["ensemble"]["path"])
+    raise InputError(
+        "a run has a model once it is finished",
+        str(path),
+        f"finish it with hpsearch run --resume, or see {run.checkpoints}",
+    )
+
+
+def _load_folder(path: Path) -> Ensemble:
+    try:
+        members = json.loads((path / DESCRIPTION).read_text(encoding="utf-8"))["members"]
+        names = [str(member["file"]) for member in members]
+        flags = [bool(member["averaged"]) for member in members]
+        weights = tuple(float(member["weight"]) for member in members)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{path / DESCRIPTION} describes no ensemble: {error!r}") from error
+    for name in names:
+        checkpoints.parse_name(name)
+    models = [model.load(path / n, averaged=a) for n, a in zip(names, flags, strict=True)]
+    if not models or abs(sum(weights) - 1) > 1e-6:
+        raise CheckpointError(f"{path / DESCRIPTION} must have members whose weights sum to 1")
+    return Ensemble(tuple(models), weights)
+
+
+def _average(predictions: Sequence[Floats], weights: Sequence[float]) -> Floats:
+    total = np.zeros_like(predictions[0], dtype=np.float64)
+    for prediction, weight in zip(predictions, weights, strict=True):
+        total += weight * prediction
+    return total

@@ -1,0 +1,161 @@
+"""The loop that performs the search's commands: executor, store, checkpoint files, log."""
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from hpsearch import events as ev
+from hpsearch.config import SearchConfig
+from hpsearch.executors import Executor
+from hpsearch.folder import RunFolder
+from hpsearch.search import PastStage, Search
+from hpsearch.space import SearchSpace
+from hpsearch.store import Store
+from hpsearch.trials import TrialRecord
+from hpsearch.verdicts import Verdict
+from workers import checkpoints
+from workers.data import Dataset
+from workers.messages import EpochReport
+from workers.nn.layout import layout
+from workers.nn.losses import scores
+from workers.nn.spec import NetworkSpec
+
+POLL_SECONDS = 0.2
+
+log = logging.getLogger("hpsearch.master")
+
+Watch = Callable[[Search], None]
+"""Called with the search after every round of events; may raise to end the loop."""
+
+
+def prepare(config: SearchConfig, store: Store, data: Dataset, *, workers: int) -> Search:
+    """Return the search as the store has it: new, or taken up where it was interrupted."""
+
+    def parameter_count(spec: NetworkSpec) -> int:
+        width = scores(spec.loss, data.outputs)
+        return layout(spec, features=data.features, scores=width).size
+
+    search = Search(config, workers=workers, parameter_count=parameter_count)
+    stages = [
+        PastStage(
+            SearchSpace.from_json(row.space),
+            tuple(map(Verdict.from_json, row.verdicts)) if row.state == "complete" else None,
+        )
+        for row in store.stages()
+    ]
+    reports = [
+        EpochReport(row.trial, row.attempt, row.epoch, row.metrics, row.seconds, row.checkpoint)
+        for row in store.epochs()
+    ]
+    search.restore(stages, _records(config, store), reports)
+    return search
+
+
+def _records(config: SearchConfig, store: Store) -> Iterable[TrialRecord]:
+    for row in store.trials():
+        params = {name: _tuples(value) for name, value in row.params.items()}
+        yield TrialRecord(
+            number=row.number,
+            stage=row.stage,
+            params=params,
+            spec=config.spec(params),
+            epochs=row.epochs,
+            state=row.state,
+            attempt=row.attempt,
+            failures=row.failures,
+            reason=row.reason,
+        )
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
+
+
+class Master:
+    """Performs a search's commands until it is finished.
+
+    Parameters
+    ----------
+    search
+        The logic, as :func:`prepare` returns it.
+    folder, store
+        Where checkpoints are removed from, and where everything is written down.
+    executor
+        Who trains.
+    """
+
+    def __init__(
+        self, search: Search, *, folder: RunFolder, store: Store, executor: Executor
+    ) -> None:
+        self.search = search
+        self.reason: str | None = None
+        self._folder = folder
+        self._store = store
+        self._executor = executor
+
+    def run(self, watch: Watch) -> None:
+        """Begin the search, or go on with it, and return when it is finished.
+
+        Raises
+        ------
+        RunError
+            If the database, the checkpoint folder or the cluster fails.
+        """
+        self._perform(self.search.begin())
+        watch(self.search)
+        while not self.search.finished:
+            for event in self._executor.wait(POLL_SECONDS):
+                self._perform(self.search.handle(event))
+            watch(self.search)
+
+    def _perform(self, commands: list[ev.Command]) -> None:
+        """Write first, all of it at once: what is dispatched or removed follows from it."""
+        with self._store.transaction():
+            for command in commands:
+                self._write(command)
+        for command in commands:
+            match command:
+                case ev.RemoveCheckpoints(names):
+                    for name in names:
+                        (self._folder.checkpoints / name).unlink(missing_ok=True)
+                case ev.Dispatch(worker, pack):
+                    numbers = [trial.number for trial in pack.trials]
+                    log.info("worker %d: pack %d, trials %s", worker, pack.number, numbers)
+                    self._executor.submit(worker, pack)
+                case ev.ReplaceWorker(worker):
+                    self._executor.replace(worker)
+                case ev.Finish(reason):
+                    self.reason = reason
+
+    def _write(self, command: ev.Command) -> None:
+        store = self._store
+        match command:
+            case ev.BeginStage(stage, name, space):
+                log.info("stage %s begins: %s", name, space)
+                store.begin_stage(stage, name, space)
+            case ev.AddTrial(number, stage, params, epochs):
+                store.add_trial(number, stage, params, epochs)
+            case ev.StartTrial(number, attempt):
+                store.start_trial(number, attempt)
+            case ev.Record(reports):
+                store.record(reports)
+            case ev.NoteFailure(number, attempt, epoch, cause):
+                log.warning("trial %d, attempt %d: %s", number, attempt, cause)
+                store.note_failure(number, attempt, epoch, cause)
+            case ev.EndTrial(number, state, reason):
+                log.info("trial %d: %s%s", number, state, f", {reason}" if reason else "")
+                store.end_trial(number, state, reason)
+            case ev.EndStage(stage, verdicts):
+                store.end_stage(stage, verdicts)
+                for verdict in verdicts:
+                    log.info("%s", verdict["text"])
+            case ev.RemoveCheckpoints(names):
+                store.forget_checkpoints(names)
+
+
+def tidy(folder: RunFolder, store: Store) -> None:
+    """Remove checkpoint files that no acknowledged epoch names, left by an interruption."""
+    known = {checkpoint.name for checkpoint in store.checkpoints()}
+    removed = checkpoints.remove_unknown(folder.checkpoints, known)
+    if removed:
+        log.info("removed %d unacknowledged checkpoint files", len(removed))

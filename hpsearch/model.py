@@ -1,0 +1,136 @@
+"""One trained network as its checkpoint describes it, ready to predict."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from hpsearch.config import parse_network
+from workers import checkpoints
+from workers.checkpoints import Snapshot
+from workers.errors import CheckpointError, InputError
+from workers.nn.evaluation import predict
+from workers.nn.losses import probabilities
+from workers.nn.spec import NetworkSpec
+from workers.preprocessing import Preprocessing
+
+Floats = NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A network, its preprocessing and its classes.
+
+    ``averaged`` chooses the running-average parameters in place of the last ones.
+    """
+
+    snapshot: Snapshot
+    averaged: bool
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """What the checkpoint says of itself: trial, epoch, metric, score, classes, ..."""
+        return self.snapshot.metadata
+
+    @property
+    def task(self) -> str:
+        """``classification`` or ``regression``."""
+        return str(self.metadata["task"])
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The class labels in the order of the probabilities; empty in regression."""
+        return tuple(self.metadata["classes"])
+
+    @cached_property
+    def spec(self) -> NetworkSpec:
+        """The network's hyperparameters."""
+        try:
+            return parse_network(self.metadata["spec"], where="spec")
+        except InputError as error:
+            raise CheckpointError(f"the checkpoint describes no network: {error}") from error
+
+    @cached_property
+    def preprocessing(self) -> Preprocessing:
+        """What was fitted on the training rows."""
+        prefix = "preprocessing."
+        arrays = self.snapshot.arrays.items()
+        return Preprocessing.from_arrays(
+            {name.removeprefix(prefix): a for name, a in arrays if name.startswith(prefix)}
+        )
+
+    def predict_proba(self, x: NDArray[Any], *, preprocessed: bool = False) -> Floats:
+        """Return class probabilities ``(rows, classes)``, or predictions in regression.
+
+        ``x`` is raw, ``(rows, features)``, unless it is said to be ``preprocessed``.
+        """
+        with threadpool_limits(1):
+            inputs = x if preprocessed else self.preprocessing.transform(x)
+            scores = predict(
+                [self.spec],
+                self._parameters()[np.newaxis],
+                inputs,
+                features=int(self.metadata["features"]),
+                outputs=int(self.metadata["outputs"]),
+            )
+        return probabilities(self.spec.loss, scores)[0]
+
+    def _parameters(self) -> Floats:
+        name = "averaged" if self.averaged else "parameters"
+        if name not in self.snapshot.arrays:
+            raise InputError(
+                "running-average parameters exist where checkpoint.ema_decay is above 0",
+                f"a checkpoint of trial {self.metadata['trial']} without them",
+                "use --weights raw",
+            )
+        return self.snapshot.arrays[name]
+
+
+def load(path: Path, *, averaged: bool | None = None) -> Model:
+    """Read a model from a checkpoint file.
+
+    ``averaged`` is left to the metric's name by default: a checkpoint that was ranked by
+    ``ema_val_accuracy`` predicts with its running-average parameters.
+
+    Raises
+    ------
+    CheckpointError
+        If the file can't be read or believed.
+    """
+    snapshot = checkpoints.load(path)
+    if averaged is None:
+        averaged = str(snapshot.metadata["metric"]).startswith("ema_")
+    return Model(snapshot, averaged)
+
+
+def measure(task: str, predictions: Floats, y: NDArray[Any]) -> dict[str, float]:
+    """Return ``accuracy`` and ``loss`` (the log loss), or ``mse`` and ``r2``.
+
+    Parameters
+    ----------
+    task
+        ``classification`` or ``regression``.
+    predictions
+        Probabilities ``(rows, classes)``, or predicted targets ``(rows, outputs)``.
+    y
+        Class indices ``(rows,)``, or targets ``(rows, outputs)``.
+
+    >>> measure("classification", np.array([[0.9, 0.1], [0.4, 0.6]]), np.array([0, 0]))["accuracy"]
+    0.5
+    """
+    if task == "regression":
+        errors = (predictions.astype(np.float64) - y) ** 2
+        spread = np.var(y, axis=0, dtype=np.float64)
+        r2 = 1 - errors.mean(axis=0) / np.where(spread > 0, spread, 1)
+        return {"mse": float(errors.mean()), "r2": float(r2.mean())}
+    chosen = predictions[np.arange(len(y)), y].astype(np.float64)
+    tiny = np.finfo(np.float32).tiny
+    return {
+        "accuracy": float((predictions.argmax(axis=1) == y).mean()),
+        "loss": float(-np.log(np.maximum(chosen, tiny)).mean()),
+    }

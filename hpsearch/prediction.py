@@ -1,0 +1,60 @@
+"""Predictions of a saved model for a file of new rows."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from hpsearch import datasets, ensemble
+from hpsearch.ensemble import Ensemble
+from hpsearch.model import Floats
+
+
+def predict_file(
+    path: Path,
+    data: Path,
+    output: Path,
+    *,
+    header: bool = True,
+    delimiter: str = ",",
+    file_format: str | None = None,
+) -> int:
+    """Write one line of CSV for each row of ``data`` and return how many there are.
+
+    In classification the columns are ``prediction`` (the class with the highest
+    probability), ``probability`` (of that class), and ``probability_CLASS`` for each
+    class; in regression one column for each target.
+
+    Raises
+    ------
+    InputError
+        If ``path`` holds no model, or ``data`` does not have the model's features.
+    CheckpointError
+        If a model's file is damaged.
+    """
+    model = ensemble.load(path)
+    metadata = model.members[0].metadata
+    x = datasets.read_features(
+        str(data),
+        feature_names=tuple(metadata["feature_names"]),
+        target=metadata["target"],
+        file_format=file_format,
+        header=header,
+        delimiter=delimiter,
+    )
+    frame = _frame(model, model.predict_proba(x))
+    working = output.with_name(f".{output.name}.new")
+    frame.to_csv(working, index=False)
+    working.replace(output)
+    return len(frame)
+
+
+def _frame(model: Ensemble, predictions: Floats) -> pd.DataFrame:
+    if model.task == "regression":
+        names = ["prediction"] if predictions.shape[1] == 1 else None
+        columns = names or [f"prediction_{i}" for i in range(predictions.shape[1])]
+        return pd.DataFrame(predictions, columns=columns)
+    best = predictions.argmax(axis=1)
+    frame = pd.DataFrame(predictions, columns=[f"probability_{name}" for name in model.classes])
+    frame.insert(0, "prediction", [model.classes[index] for index in best])
+    frame.insert(1, "probability", predictions.max(axis=1))
+    return frame

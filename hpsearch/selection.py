@@ -1,0 +1,48 @@
+"""Which models an ensemble takes: a table of methods over validation predictions."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Predictions = Sequence[NDArray[np.floating[Any]]]
+"""Each candidate's probabilities ``(rows, classes)`` on the same rows, best first."""
+
+Score = Callable[[NDArray[np.floating[Any]]], float]
+"""A score of averaged predictions, higher being better."""
+
+Method = Callable[[Predictions, Score, int], dict[int, float]]
+
+
+def _top(predictions: Predictions, score: Score, size: int) -> dict[int, float]:
+    """Take the ``size`` best candidates with equal weights."""
+    del score
+    chosen = range(min(size, len(predictions)))
+    return {index: 1 / len(chosen) for index in chosen}
+
+
+def _greedy(predictions: Predictions, score: Score, size: int) -> dict[int, float]:
+    """Add, ``size`` times and with replacement, whatever helps the average most.
+
+    The shortest prefix that reaches the best score is kept; equal scores go to a
+    candidate already taken, then to the better one. A candidate's weight is its share
+    of the prefix (Caruana et al., Ensemble Selection from Libraries of Models, 2004).
+    """
+    total = np.zeros_like(predictions[0], dtype=np.float64)
+    taken: list[int] = []
+    reached: list[float] = []
+    for count in range(1, size + 1):
+        scores = [round(score((total + candidate) / count), 6) for candidate in predictions]
+        best = max(range(len(scores)), key=lambda i: (scores[i], i in taken, -i))
+        total += predictions[best]
+        taken.append(best)
+        reached.append(scores[best])
+    prefix = taken[: reached.index(max(reached)) + 1]
+    return {index: count / len(prefix) for index, count in sorted(Counter(prefix).items())}
+
+
+METHODS: Mapping[str, Method] = MappingProxyType({"top": _top, "greedy": _greedy})
+"""From candidates, best first, to the chosen ones' positions and weights (sum 1)."""

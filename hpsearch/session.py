@@ -1,0 +1,157 @@
+"""One run from its config to its summary: what ``hpsearch run`` does, without the printing."""
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+
+from hpsearch import datasets
+from hpsearch.conclusion import Conclusion, conclude
+from hpsearch.config import SearchConfig
+from hpsearch.datasets import Split
+from hpsearch.executors import Executor, SerialExecutor
+from hpsearch.folder import RunFolder
+from hpsearch.interrupts import Interrupts
+from hpsearch.master import Master, Watch, prepare, tidy
+from hpsearch.search import Search
+from hpsearch.store import Store
+from workers.errors import InputError
+from workers.messages import RunSettings
+
+Begin = Callable[[int], Watch]
+"""Called with the number of workers once they are starting; returns who watches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where to train.
+
+    ``workers`` is how many (None: one a CPU), ``address`` a Ray cluster to join (None:
+    one of the run's own), ``in_process`` trains in this process, without Ray.
+    """
+
+    workers: int | None = None
+    address: str | None = None
+    in_process: bool = False
+
+
+def run(
+    config: SearchConfig,
+    folder: RunFolder,
+    place: Place,
+    begin: Begin,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+) -> Conclusion:
+    """Search until every stage is over, and conclude.
+
+    Nothing is written before the config, the data and the workers have been found good.
+
+    Raises
+    ------
+    InputError
+        If the config does not fit the data, or the folder is in the way.
+    RunError
+        If the disk, the cluster or every trial fails.
+    Interrupted
+        If SIGINT or SIGTERM came.
+    """
+    began = time.monotonic()
+    split = datasets.load(config.data, seed=config.study.seed)
+    config.check_outputs(split.dataset.outputs)
+    going_on = resume and folder.path.exists()
+    if going_on:
+        _check_same(config, folder, split)
+    elif not overwrite:
+        folder.check_new()
+    with ExitStack() as stack:
+        interrupts = Interrupts()
+        stack.callback(interrupts.restore)
+        executor = stack.enter_context(closing(_executor(config, folder, split, place)))
+        interrupts.install()
+        if not going_on:
+            if folder.path.exists():
+                folder.remove()
+            _create(config, folder, split)
+        stack.enter_context(folder.lock())
+        stack.enter_context(_logging(folder))
+        store = stack.enter_context(Store.open(folder.database))
+        tidy(folder, store)
+        search = prepare(config, store, split.dataset, workers=executor.workers)
+        watch = begin(executor.workers)
+
+        def watch_and_check(search: Search) -> None:
+            watch(search)
+            interrupts.check()
+
+        interrupts.at_once = False
+        master = Master(search, folder=folder, store=store, executor=executor)
+        master.run(watch_and_check)
+        executor.close()
+        seconds = time.monotonic() - began
+        return conclude(folder, config, split, search.verdicts, seconds=seconds)
+
+
+def _executor(config: SearchConfig, folder: RunFolder, split: Split, place: Place) -> Executor:
+    settings = RunSettings(
+        seed=config.study.seed,
+        metric=config.study.metric,
+        direction="maximize" if config.study.sign > 0 else "minimize",
+        folder=str(folder.checkpoints.absolute()),
+        checkpoint_every=config.checkpoint.every,
+        ema_decay=config.checkpoint.ema_decay,
+    )
+    if place.in_process:
+        return SerialExecutor(split.dataset, settings)
+    from hpsearch.ray_executor import RayExecutor  # half a second, only when it is needed
+
+    return RayExecutor(split.dataset, settings, workers=place.workers, address=place.address)
+
+
+def _create(config: SearchConfig, folder: RunFolder, split: Split) -> None:
+    folder.create(config)
+    meta = {
+        "name": config.study.name,
+        "metric": config.study.metric,
+        "direction": "maximize" if config.study.sign > 0 else "minimize",
+        "seed": config.study.seed,
+        "data_digest": split.dataset.digest,
+    }
+    Store.create(folder.database, meta).close()
+
+
+def _check_same(config: SearchConfig, folder: RunFolder, split: Split) -> None:
+    """Raise InputError if a run can't go on because its config or its data changed."""
+    folder.check()
+    before = folder.load_config()
+    if before.document != config.document:
+        changed = [
+            key
+            for key in sorted({*before.document, *config.document})
+            if before.document.get(key) != config.document.get(key)
+        ]
+        raise InputError(
+            "a run goes on with the config that it began with",
+            f"changes in {', '.join(changed)}",
+            f"use {folder.config}, or another --name",
+        )
+    folder.check_data(split.dataset)
+
+
+@contextmanager
+def _logging(folder: RunFolder) -> Iterator[None]:
+    """Write what the master does into the run's log, for as long as this lasts."""
+    folder.log.touch(mode=0o600)
+    handler = logging.FileHandler(folder.log, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logger = logging.getLogger("hpsearch")
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        handler.close()

@@ -1,0 +1,107 @@
+"""What a person reads when a search is over: leaderboard, borders, the test, what next."""
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from hpsearch.conclusion import Conclusion
+from hpsearch.console import frame_table
+from hpsearch.folder import RunFolder
+from hpsearch.results import Results
+from workers.errors import InputError
+
+LEADERS = 10
+
+
+def show_conclusion(
+    console: Console, run: RunFolder, results: Results, conclusion: Conclusion
+) -> None:
+    """Print the end of a run."""
+    summary = conclusion.summary
+    console.print()
+    console.print(frame_table(_leaders(results, summary), title="Leaderboard"))
+    console.print()
+    for line in _borders(conclusion):
+        console.print(line, soft_wrap=True)
+    console.print()
+    console.print(_models(summary))
+    console.print()
+    path = str(run.path)
+    for text in (
+        f"everything is in {path}: {summary['trials']} trials in {summary['seconds']:.0f} s",
+        f"  hpsearch results {path} --top 20",
+        f"  hpsearch ensemble {path} --top 5",
+        f"  hpsearch predict {path} new.csv --output predictions.csv",
+    ):
+        console.print(Text(text), soft_wrap=True)
+
+
+def _leaders(results: Results, summary: Any) -> pd.DataFrame:
+    metric = str(summary["metric"])
+    twin = metric.removeprefix("ema_") if metric.startswith("ema_") else f"ema_{metric}"
+    columns = ["trial", "stage", "best_epoch", metric, twin, *summary["best"]["params"]]
+    frame = results.top(LEADERS)
+    return frame[[column for column in columns if column in frame.columns]]
+
+
+def _borders(conclusion: Conclusion) -> list[Text]:
+    """One line for each best value at a border, and one for all the others."""
+    at_border = [v for v in conclusion.verdicts if v.at_border is not None]
+    lines = [Text(f"warning: stage {v.stage}: {v.text}", style="yellow") for v in at_border]
+    inside = len(conclusion.verdicts) - len(at_border)
+    lines.append(Text(f"borders: {inside} of {len(conclusion.verdicts)} best values lie inside"))
+    return lines
+
+
+def _models(summary: Any) -> Table:
+    best, ensemble = summary["best"], summary["ensemble"]
+    names = [n for n in best if n.startswith(("val_", "test_")) and not n.endswith("_loss")]
+    table = Table(title="Models", title_justify="left", title_style="bold", box=None)
+    table.add_column("")
+    for name in names:
+        table.add_column(name, justify="right")
+    labelled = {
+        f"best single (trial {best['trial']})": best,
+        f"ensemble of {ensemble['size']} ({ensemble['method']})": ensemble,
+    }
+    for label, values in labelled.items():
+        table.add_row(label, *(f"{values[name]:.4f}" for name in names))
+    return table
+
+
+def show_trials(
+    results: Results,
+    kind: str,
+    columns: list[str] | None,
+    *,
+    top: int | None,
+    sort: str | None,
+    stage: str | None,
+) -> None:
+    """Print trials on stdout as a ``table``, ``csv`` or ``json``."""
+    frame = results.top(top, sort=sort, stage=stage)
+    if columns is not None:
+        missing = [column for column in columns if column not in frame.columns]
+        if missing:
+            known = ", ".join(frame.columns)
+            raise InputError(f"--columns takes {known}", ", ".join(missing), "correct the names")
+        frame = frame[columns]
+    if kind == "csv":
+        sys.stdout.write(frame.to_csv(index=False))
+    elif kind == "json":
+        sys.stdout.write(frame.to_json(orient="records", double_precision=15, indent=2) + "\n")
+    else:
+        table = frame_table(frame.dropna(axis="columns", how="all"))
+        Console(highlight=False, width=None if sys.stdout.isatty() else 1000).print(table)
+
+
+def show_ensemble(made: Mapping[str, Any]) -> None:
+    """Print an ensemble's scores on stdout and where it lies on stderr."""
+    scores = {name: value for name, value in made.items() if name.startswith(("val_", "test_"))}
+    sys.stdout.write("".join(f"{name} {value:.4f}\n" for name, value in scores.items()))
+    sys.stderr.write(f"{made['size']} models averaged in {made['path']}\n")
