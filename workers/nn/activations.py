@@ -1,22 +1,24 @@
-"""Activations: each adds the bias and bends the pre-activations in one pass.
+"""Activations: a member of the family is a scalar function and its slope.
 
-A forward kernel gets ``z`` ``(members, batch, units)`` without its bias, the parameter
-rows with the bias's offset, one number per member, and ``out``; a backward kernel turns
-``d``, the gradient on the activations, into the one on ``z`` and sums the bias's
-gradient. All but maxout work in place and need no more than their own output.
+:func:`_elementwise` makes the fused kernels of the two. A forward kernel gets ``z``
+``(members, batch, units)`` without its bias, the parameter rows with the bias's offset,
+one number per member, and ``out``. A backward kernel turns ``d``, the gradient on the
+activations, into the one on ``z`` and sums the bias's gradient. All but maxout work in
+place: their slopes need no more than the activation ``a`` itself.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
-from workers.nn.jit import kernel
+from workers.nn.jit import inlined, kernel
 from workers.nn.layout import Floats
 
 Forward = Callable[[Floats, Floats, int, Floats, Floats], None]
 Backward = Callable[[Floats, Floats, Floats, int, Floats, Floats], None]
+Scalar = Callable[[Any, Any, Any], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,73 +31,147 @@ class Activation:
     in_place: bool = True
 
 
+def _elementwise(function: Scalar, slope: Scalar, parameter: str | None = None) -> Activation:
+    """Make an activation of ``function(z, one, number)`` and ``slope(a, one, number)``.
+
+    ``one`` carries the floating type, so that no literal widens the arithmetic.
+    """
+    bend, tilt = inlined(function), inlined(slope)
+
+    @kernel
+    def forward(z: Floats, rows: Floats, bias: int, number: Floats, _out: Floats) -> None:
+        one = z.dtype.type(1)
+        for k in range(z.shape[0]):
+            for r in range(z.shape[1]):
+                for j in range(z.shape[2]):
+                    z[k, r, j] = bend(z[k, r, j] + rows[k, bias + j], one, number[k])
+
+    @kernel
+    def backward(
+        d: Floats, a: Floats, gradient: Floats, bias: int, number: Floats, _out: Floats
+    ) -> None:
+        one = d.dtype.type(1)
+        for k in range(d.shape[0]):
+            gradient[k, bias : bias + d.shape[2]] = 0
+            for r in range(d.shape[1]):
+                for j in range(d.shape[2]):
+                    s = d[k, r, j] * tilt(a[k, r, j], one, number[k])
+                    d[k, r, j] = s
+                    gradient[k, bias + j] += s
+
+    return Activation(forward, backward, parameter)
+
+
+def _identity(z: Any, _one: Any, _number: Any) -> Any:
+    return z
+
+
+def _identity_slope(_a: Any, one: Any, _number: Any) -> Any:
+    return one
+
+
+def _sigmoid(z: Any, one: Any, _number: Any) -> Any:
+    return one / (one + np.exp(-z))
+
+
+def _sigmoid_slope(a: Any, one: Any, _number: Any) -> Any:
+    return a * (one - a)
+
+
+def _tanh(z: Any, _one: Any, _number: Any) -> Any:
+    return np.tanh(z)
+
+
+def _tanh_slope(a: Any, one: Any, _number: Any) -> Any:
+    return one - a * a
+
+
+def _hard_tanh(z: Any, one: Any, _number: Any) -> Any:
+    low = -one if z < -one else z
+    return one if low > one else low
+
+
+def _hard_tanh_slope(a: Any, one: Any, _number: Any) -> Any:
+    return one if abs(a) < one else one - one
+
+
+def _softsign(z: Any, one: Any, _number: Any) -> Any:
+    return z / (one + abs(z))
+
+
+def _softsign_slope(a: Any, one: Any, _number: Any) -> Any:
+    return (one - abs(a)) * (one - abs(a))
+
+
+def _relu(z: Any, one: Any, _number: Any) -> Any:
+    zero = one - one
+    return zero if z < zero else z
+
+
+def _relu_slope(a: Any, one: Any, _number: Any) -> Any:
+    zero = one - one
+    return zero if a <= zero else one
+
+
+def _leaky_relu(z: Any, one: Any, number: Any) -> Any:
+    return number * z if z < one - one else z
+
+
+def _leaky_relu_slope(a: Any, one: Any, number: Any) -> Any:
+    return number if a < one - one else one
+
+
+def _elu(z: Any, one: Any, number: Any) -> Any:
+    return number * np.expm1(z) if z < one - one else z
+
+
+def _elu_slope(a: Any, one: Any, number: Any) -> Any:
+    return a + number if a < one - one else one
+
+
 @kernel
-def _identity(z: Floats, rows: Floats, bias: int, _number: Floats, _out: Floats) -> None:
+def _maxout(z: Floats, rows: Floats, bias: int, _number: Floats, out: Floats) -> None:
+    units = out.shape[2]
     for k in range(z.shape[0]):
         for r in range(z.shape[1]):
             for j in range(z.shape[2]):
                 z[k, r, j] = z[k, r, j] + rows[k, bias + j]
+            for j in range(units):
+                out[k, r, j] = z[k, r, j]
+            for piece in range(1, z.shape[2] // units):
+                for j in range(units):
+                    s, top = z[k, r, piece * units + j], out[k, r, j]
+                    out[k, r, j] = top if s <= top else s
 
 
 @kernel
-def _identity_back(
-    d: Floats, _a: Floats, gradient: Floats, bias: int, _number: Floats, _out: Floats
+def _maxout_back(
+    d: Floats, z: Floats, gradient: Floats, bias: int, _number: Floats, out: Floats
 ) -> None:
-    for k in range(d.shape[0]):
-        gradient[k, bias : bias + d.shape[2]] = 0
-        for r in range(d.shape[1]):
-            for j in range(d.shape[2]):
-                gradient[k, bias + j] += d[k, r, j]
-
-
-@kernel
-def _relu(z: Floats, rows: Floats, bias: int, _number: Floats, _out: Floats) -> None:
-    zero = z.dtype.type(0)
-    for k in range(z.shape[0]):
-        for r in range(z.shape[1]):
-            for j in range(z.shape[2]):
-                s = z[k, r, j] + rows[k, bias + j]
-                z[k, r, j] = zero if s < zero else s
-
-
-@kernel
-def _relu_back(
-    d: Floats, a: Floats, gradient: Floats, bias: int, _number: Floats, _out: Floats
-) -> None:
+    units = d.shape[2]
     zero = d.dtype.type(0)
-    for k in range(d.shape[0]):
-        gradient[k, bias : bias + d.shape[2]] = 0
-        for r in range(d.shape[1]):
-            for j in range(d.shape[2]):
-                s = zero if a[k, r, j] <= zero else d[k, r, j]
-                d[k, r, j] = s
-                gradient[k, bias + j] += s
-
-
-@kernel
-def _tanh(z: Floats, rows: Floats, bias: int, _number: Floats, _out: Floats) -> None:
     for k in range(z.shape[0]):
+        gradient[k, bias : bias + z.shape[2]] = 0
         for r in range(z.shape[1]):
-            for j in range(z.shape[2]):
-                z[k, r, j] = np.tanh(z[k, r, j] + rows[k, bias + j])
-
-
-@kernel
-def _tanh_back(
-    d: Floats, a: Floats, gradient: Floats, bias: int, _number: Floats, _out: Floats
-) -> None:
-    one = d.dtype.type(1)
-    for k in range(d.shape[0]):
-        gradient[k, bias : bias + d.shape[2]] = 0
-        for r in range(d.shape[1]):
-            for j in range(d.shape[2]):
-                s = d[k, r, j] * (one - a[k, r, j] * a[k, r, j])
-                d[k, r, j] = s
-                gradient[k, bias + j] += s
+            for j in range(units):
+                best = 0
+                for piece in range(1, z.shape[2] // units):
+                    if not z[k, r, piece * units + j] <= z[k, r, best * units + j]:
+                        best = piece
+                for piece in range(z.shape[2] // units):
+                    s = d[k, r, j] if piece == best else zero
+                    out[k, r, piece * units + j] = s
+                    gradient[k, bias + piece * units + j] += s
 
 
 ACTIVATIONS: Final[Mapping[str, Activation]] = {
-    "identity": Activation(_identity, _identity_back),
-    "relu": Activation(_relu, _relu_back),
-    "tanh": Activation(_tanh, _tanh_back),
+    "identity": _elementwise(_identity, _identity_slope),
+    "sigmoid": _elementwise(_sigmoid, _sigmoid_slope),
+    "tanh": _elementwise(_tanh, _tanh_slope),
+    "hard_tanh": _elementwise(_hard_tanh, _hard_tanh_slope),
+    "softsign": _elementwise(_softsign, _softsign_slope),
+    "relu": _elementwise(_relu, _relu_slope),
+    "leaky_relu": _elementwise(_leaky_relu, _leaky_relu_slope, "leaky_slope"),
+    "elu": _elementwise(_elu, _elu_slope, "elu_alpha"),
+    "maxout": Activation(_maxout, _maxout_back, in_place=False),
 }

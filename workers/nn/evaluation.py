@@ -1,28 +1,38 @@
 """Scores and metrics of a stack in evaluation mode, in batches of bounded memory."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workers.nn.activations import ACTIVATIONS
-from workers.nn.layout import Floats
+from workers.nn.layout import Floats, Integers
 from workers.nn.losses import LOSSES
-from workers.nn.network import Passes, Stack, stack
+from workers.nn.network import Passes
 from workers.nn.spec import NetworkSpec
+from workers.nn.stack import Stack, plan, stack
 
 BATCH_VALUES: Final = 1 << 17
 
 
 def predict(
-    specs: Sequence[NetworkSpec], rows: Floats, x: NDArray[Any], *, features: int, outputs: int
+    specs: Sequence[NetworkSpec],
+    rows: Floats,
+    x: NDArray[Any],
+    *,
+    features: int,
+    outputs: int,
+    statistics: Floats | None = None,
 ) -> Floats:
     """Return raw scores ``(members, rows, scores)`` of stored rows of parameters.
 
-    The specs share one structure; ``rows`` is ``(members, parameters)``.
+    The specs share one structure; ``rows`` is ``(members, parameters)``. With batch
+    normalization ``statistics`` ``(members, statistics)`` belong to the rows.
     """
-    return raw_scores(stack(specs, rows, features=features, outputs=outputs), x)
+    layout = plan(specs, features=features, outputs=outputs)
+    return raw_scores(stack(specs, rows, layout, statistics=statistics), x)
 
 
 def raw_scores(net: Stack, x: NDArray[Any]) -> Floats:
@@ -34,19 +44,37 @@ def raw_scores(net: Stack, x: NDArray[Any]) -> Floats:
     size = max(1, min(len(x), BATCH_VALUES // max(net.layout.widths)))
     result = np.empty((net.members, len(x), net.layout.widths[-1]), net.rows.dtype)
     passes: Passes | None = None
-    bias, unused = net.layout.biases[-1].start, np.zeros(net.members, net.rows.dtype)
+    clock, bias = np.zeros(2, np.int64), net.layout.biases[-1].start
     with np.errstate(all="ignore"):
         for start in range(0, len(x), size):
             rows = x[start : start + size]
             if passes is None or passes.batch != len(rows):
-                passes = Passes(net, len(rows), keys=None, clock=np.zeros(2, np.int64))
+                passes = Passes(net, len(rows), training=False, keys=None, clock=clock)
             passes.inputs[...] = rows
             for call in passes.forward:
                 call()
-            add = ACTIVATIONS["identity"].forward
-            add(passes.scores, net.rows, bias, unused, passes.scores)
+            add_bias = ACTIVATIONS["identity"].forward
+            add_bias(passes.scores, net.rows, bias, net.activation, passes.scores)
             result[:, start : start + size] = passes.scores
     return result
+
+
+def measure_statistics(net: Stack, x: NDArray[Any], order: Integers, batch: int) -> None:
+    """Fill the stack's statistics with their means over the mini-batches of an epoch.
+
+    Averaged weights have seen no batch, so theirs are measured. A smaller last batch is
+    left out.
+    """
+    net.statistics[...] = 0
+    clock = np.zeros(2, np.int64)
+    exact = replace(net, decay=np.ones_like(net.decay), counts=np.zeros_like(net.counts))
+    passes = Passes(exact, batch, training=True, keys=None, clock=clock)
+    with np.errstate(all="ignore"):
+        for step in range(len(order) // batch):
+            clock[0] = step
+            passes.inputs[...] = x[order[step * batch : (step + 1) * batch]]
+            for call in passes.forward:
+                call()
 
 
 def metrics(net: Stack, raw: Floats, y: NDArray[Any]) -> list[dict[str, float]]:
@@ -56,16 +84,16 @@ def metrics(net: Stack, raw: Floats, y: NDArray[Any]) -> list[dict[str, float]]:
     regression ``r2`` is the mean over the target columns.
     """
     loss = LOSSES[net.spec.loss]
-    totals = _losses(net, raw, y)
     with np.errstate(all="ignore"):
+        totals = _losses(net, raw, y)
         if loss.task == "classification":
             guess = raw[..., 0] > 0 if loss.one_score else raw.argmax(axis=2)
             right = (guess == y).mean(axis=1)
             return [
                 {"loss": float(t), "accuracy": float(r)} for t, r in zip(totals, right, strict=True)
             ]
-        errors = ((raw.astype(np.float64) - y) ** 2).mean(axis=1)
-        spread = np.var(y, axis=0, dtype=np.float64)
+        errors = ((raw.astype(np.float64) - y.reshape(raw.shape[1:])) ** 2).mean(axis=1)
+        spread = np.var(y.reshape(raw.shape[1:]), axis=0, dtype=np.float64)
         r2 = 1 - errors / np.where(spread > 0, spread, 1)
         return [
             {"loss": float(t), "mse": float(e.mean()), "r2": float(r.mean())}
@@ -78,6 +106,13 @@ def _losses(net: Stack, raw: Floats, y: NDArray[Any]) -> NDArray[np.float64]:
     totals = np.zeros(net.members)
     rows, gradient = np.zeros((2, net.members, raw.shape[2]), raw.dtype)
     number = np.zeros_like(net.loss) if loss.parameter == "label_smoothing" else net.loss
-    with np.errstate(all="ignore"):
-        loss.kernel(raw.copy(), rows, 0, y, np.zeros(2, np.int64), number, gradient, totals)
-        return totals / len(y)
+    targets = np.empty(raw.shape[1:] if loss.task == "regression" else len(y), target_type(net))
+    targets[...] = y.reshape(targets.shape)
+    loss.kernel(raw.copy(), rows, 0, targets, np.zeros(2, np.int64), number, gradient, totals)
+    return totals / len(y)
+
+
+def target_type(net: Stack) -> np.dtype[Any]:
+    """Return the type in which the stack's loss takes its targets."""
+    regression = LOSSES[net.spec.loss].task == "regression"
+    return net.rows.dtype if regression else np.dtype(np.int64)

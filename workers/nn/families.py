@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Final
 
+import numpy as np
+
 from workers.errors import InputError
 from workers.nn.activations import ACTIVATIONS
 from workers.nn.initializers import INITIALIZERS
@@ -40,6 +42,7 @@ def check(spec: NetworkSpec, task: str, outputs: int) -> None:
             )
     _check_loss(spec, task, outputs)
     _check_layers(spec)
+    _check_lbfgs(spec)
 
 
 def _check_loss(spec: NetworkSpec, task: str, outputs: int) -> None:
@@ -75,4 +78,23 @@ def _check_layers(spec: NetworkSpec) -> None:
             "batch normalization needs at least 2 rows in a mini-batch",
             "batch_size=1",
             "raise batch_size or switch batch_normalization off",
+        )
+
+
+def _check_lbfgs(spec: NetworkSpec) -> None:
+    if OPTIMIZERS[spec.optimizer].update is not None:
+        return
+    if spec.batch_size != "full":
+        raise InputError(
+            f"{spec.optimizer} works on the full batch",
+            f"batch_size={spec.batch_size}",
+            "set batch_size: full",
+        )
+    names = ("dropout", "input_dropout", "clip_norm", "max_norm")
+    given = [name for name in names if np.any(getattr(spec, name) or 0)]
+    if given:
+        raise InputError(
+            f"{spec.optimizer} minimizes a fixed function",
+            f"{given[0]}={getattr(spec, given[0])}",
+            f"leave out {given[0]} or choose another optimizer",
         )

@@ -1,9 +1,10 @@
-"""The one door to Numba: a typed decorator for the fused element-wise kernels."""
+"""The door to Numba: typed decorators for the fused element-wise kernels."""
 
 from collections.abc import Callable
 from typing import TypeVar, cast
 
 import numba
+from numba.extending import register_jitable
 
 Function = TypeVar("Function", bound=Callable[..., object])
 
@@ -16,3 +17,12 @@ def kernel(function: Function) -> Function:
     stack. Under ``NUMBA_DISABLE_JIT=1`` the loops run as plain Python.
     """
     return cast(Function, numba.njit(cache=True, error_model="numpy")(function))
+
+
+def inlined(function: Function) -> Function:
+    """Let kernels call a plain function, which stays one.
+
+    The disk cache watches a kernel's own file only, so such a function lives beside the
+    kernels that call it.
+    """
+    return register_jitable(function)

@@ -1,21 +1,21 @@
 """A stack of networks in training: epochs in, losses out, resumable to the bit."""
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.errors import CheckpointError, InputError
-from workers.nn import averaging, evaluation
+from workers.nn import evaluation, lbfgs
 from workers.nn.initializers import initial as initial_row
 from workers.nn.layout import Floats, Integers
-from workers.nn.losses import LOSSES
-from workers.nn.network import Call, Passes, Stack, stack, training_step
-from workers.nn.optimizers import KNOBS, OPTIMIZERS
-from workers.nn.schedules import plan
-from workers.nn.spec import NetworkSpec, structure
+from workers.nn.memory import UPDATES, memory
+from workers.nn.network import Call, Passes, loss_calls
+from workers.nn.optimizers import OPTIMIZERS
+from workers.nn.schedules import averaging_starts
+from workers.nn.spec import NetworkSpec
+from workers.nn.stack import Stack, plan, stack
+from workers.nn.updates import fill_rates, update_calls
 
 
 class Learner:
@@ -35,6 +35,13 @@ class Learner:
         Decay of the running-average parameters; 0 keeps none.
     initial
         One generator per member, for the initial weights.
+    dtype
+        The floating type of everything: float32, or float64 for checks.
+
+    Raises
+    ------
+    InputError
+        The specs' structures differ.
     """
 
     def __init__(
@@ -49,82 +56,54 @@ class Learner:
         initial: Sequence[np.random.Generator],
         dtype: type[np.floating[Any]] = np.float32,
     ) -> None:
-        if len({structure(spec) for spec in specs}) != 1:
-            raise InputError(
-                "members of a pack must share one structure",
-                f"{len({structure(spec) for spec in specs})} structures",
-                "group trials by structure()",
-            )
-        self.specs = tuple(specs)
-        self.features, self.outputs, self.epochs, self.rows = features, outputs, epochs, rows
-        self.ema_decay = ema_decay
-        empty = np.zeros((len(specs), 0), dtype)
-        layout = stack(specs, empty, features=features, outputs=outputs).layout
-        start = [
-            initial_row(spec, layout, rng=rng) for spec, rng in zip(specs, initial, strict=True)
+        self._layout = plan(specs, features=features, outputs=outputs)
+        self._outputs, self._epochs, self._count = outputs, epochs, rows
+        first = [
+            initial_row(spec, self._layout, rng=rng)
+            for spec, rng in zip(specs, initial, strict=True)
         ]
-        slots = OPTIMIZERS[specs[0].optimizer].slots
-        self._rows = np.array(start, dtype)
-        self._slots = np.zeros((len(slots), *self._rows.shape), dtype)
-        self._ema = np.zeros_like(self._rows)
-        self._counts = np.zeros(len(specs), np.int64)
+        start = np.array(first, dtype)
+        self._memory = memory(specs, start, self._layout, ema_decay=ema_decay)
+        self._seen: tuple[NDArray[Any], Integers] | None = None
         self._prepare()
 
     @property
     def members(self) -> int:
         """How many networks are still in the stack."""
-        return len(self.specs)
+        return self._net.members
 
     @property
     def batch(self) -> int:
         """Rows of a full mini-batch."""
-        size = self.specs[0].batch_size
-        return self.rows if isinstance(size, str) else min(size, self.rows)
+        size = self._net.spec.batch_size
+        return self._count if isinstance(size, str) else min(size, self._count)
 
     def _prepare(self) -> None:
-        kind = self._rows.dtype
-        self._net = stack(self.specs, self._rows, features=self.features, outputs=self.outputs)
+        past = self._memory
+        counts = np.zeros(len(past.specs), np.int64)
+        self._net = stack(
+            past.specs, past.rows, self._layout, statistics=past.statistics, counts=counts
+        )
+        kind, members = past.rows.dtype, self.members
         self._clock = np.zeros(2, np.int64)
-        self._keys = np.zeros(self.members, np.uint64)
-        self._totals = np.zeros(self.members)
-        steps = -(-self.rows // self.batch)
-        self._rates = np.zeros((steps, self.members, 2), kind)
-        regression = LOSSES[self.specs[0].loss].task == "regression"
-        shape = (self.rows, self.outputs) if regression else (self.rows,)
-        self._targets: NDArray[Any] = np.zeros(shape, kind if regression else np.int64)
-        update = self._update()
-        self._full = self._program(self.batch, update)
-        rest = self.rows % self.batch
-        self._last = self._program(rest, update) if rest else None
+        self._keys = np.zeros(members, np.uint64)
+        self._totals = np.zeros(members)
+        self._full_batch = OPTIMIZERS[self._net.spec.optimizer].update is None
+        steps = 1 if self._full_batch else -(-self._count // self.batch)
+        self._rates = np.zeros((steps, members, 5), kind)
+        target = evaluation.target_type(self._net)
+        shape = (self._count, self._outputs) if target == kind else (self._count,)
+        self._targets: NDArray[Any] = np.zeros(shape, target)
+        self._update = update_calls(
+            past, self._layout, self._net.gradient, clock=self._clock, rates=self._rates
+        )
+        if not self._full_batch:
+            sizes = {self.batch, self._count % self.batch} - {0}
+            self._programs = {size: self._program(size) for size in sizes}
 
-    def _program(self, batch: int, update: list[Call]) -> tuple[Passes, list[Call]]:
-        passes = Passes(self._net, batch, keys=self._keys, clock=self._clock)
-        return passes, [*training_step(passes, self._targets, self._totals), *update]
-
-    def _update(self) -> list[Call]:
-        kind, layout = self._rows.dtype, self._net.layout
-        knobs = np.array([[getattr(s, name) for name in KNOBS] for s in self.specs], kind)
-        segments = np.array([(0, layout.penalized, 1), (layout.penalized, layout.size, 0)])
-        scales = np.ones((self.members, len(segments)), kind)
-        update = OPTIMIZERS[self.specs[0].optimizer].update
-        calls: list[Call] = [
-            partial(
-                update,
-                self._clock,
-                self._rates,
-                knobs,
-                self._counts,
-                segments,
-                scales,
-                self._rows,
-                self._net.gradient,
-                self._slots,
-            )
-        ]
-        if self.ema_decay:
-            decay = np.array([self.ema_decay, 1 - self.ema_decay], kind)
-            calls.append(partial(averaging.track, self._ema, self._rows, decay))
-        return calls
+    def _program(self, batch: int) -> tuple[Passes, list[Call]]:
+        passes = Passes(self._net, batch, training=True, keys=self._keys, clock=self._clock)
+        return passes, loss_calls(passes, self._targets, self._totals) + self._update
 
     def run_epoch(
         self,
@@ -148,68 +127,82 @@ class Learner:
         dropout_keys
             64 random bits per member, new ones each epoch.
         """
-        self._begin(y, order, epoch, dropout_keys)
-        x = np.asarray(x, self._rows.dtype)
-        start = 0
-        with np.errstate(all="ignore"):
-            for step in range(len(self._rates)):
-                full = start + self.batch <= self.rows
-                passes, calls = self._full if full or self._last is None else self._last
-                self._clock[:] = step, start
-                stop = start + passes.batch
-                x.take(order[start:stop], axis=0, out=passes.inputs, mode="clip")
-                for call in calls:
-                    call()
-                start = stop
-        self._counts += len(self._rates)
-        return self._totals / self.rows
-
-    def _begin(
-        self, y: NDArray[Any], order: Integers, epoch: int, dropout_keys: Sequence[int]
-    ) -> None:
-        steps = len(self._rates)
-        times = epoch - 1 + np.arange(steps) / steps
-        for member, spec in enumerate(self.specs):
-            self._rates[:, member] = plan(spec, times, epochs=self.epochs)
+        past = self._memory
+        x = np.asarray(x, past.rows.dtype)
+        fill_rates(past, self._rates, epoch=epoch, epochs=self._epochs)
+        self._net.counts[:] = past.counters[:, UPDATES]
         self._keys[:] = np.array(dropout_keys, np.uint64)
         self._totals[:] = 0
         self._targets[...] = y[order].reshape(self._targets.shape)
+        with np.errstate(all="ignore"):
+            if self._full_batch:
+                self._minimize(x[order])
+            else:
+                self._descend(x, order)
+        past.counters[:, UPDATES] += len(self._rates)
+        self._seen = (x, order)
+        for member, spec in enumerate(past.specs):
+            if spec.swa_fraction and epoch > averaging_starts(spec, self._epochs):
+                past.average_epoch(member)
+        return self._totals / self._count
 
-    def _averaged(self) -> Floats:
-        return averaging.unbiased(self._ema, self.ema_decay, self._counts)
+    def _descend(self, x: NDArray[Any], order: Integers) -> None:
+        clock, count, batch, start = self._clock, self._count, self.batch, 0
+        for step in range(len(self._rates)):
+            passes, calls = self._programs[min(batch, count - start)]
+            clock[0], clock[1] = step, start
+            rows = order[start : start + passes.batch]
+            x.take(rows, axis=0, out=passes.inputs, mode="clip")
+            for call in calls:
+                call()
+            start += batch
 
-    def _weights(self, averaged: bool) -> Stack:
-        if not averaged:
-            return self._net
-        rows = self._averaged()
-        return stack(self.specs, rows, features=self.features, outputs=self.outputs)
+    def _minimize(self, x: NDArray[Any]) -> None:
+        past = self._memory
+        for member, spec in enumerate(past.specs):
+            one = slice(member, member + 1)
+            alone = stack([spec], past.rows[one], self._layout, statistics=past.statistics[one])
+            self._totals[member] = self._count * lbfgs.minimize(alone, x, self._targets)
+        for call in self._update:
+            call()
+
+    def _averaged(self) -> Stack:
+        past = self._memory
+        chosen = [past.averaged(member) for member in range(self.members)]
+        rows = np.stack([past.rows[m] if row is None else row for m, row in enumerate(chosen)])
+        net = stack(past.specs, rows, self._layout, statistics=past.averaged_statistics)
+        if self._layout.scales and self._seen is not None:
+            evaluation.measure_statistics(net, *self._seen, self.batch)
+            self._seen = None
+        return net
 
     def predict(self, x: NDArray[Any], *, averaged: bool = False) -> Floats:
-        """Return raw scores ``(members, rows, scores)`` in evaluation mode."""
-        return evaluation.raw_scores(self._weights(averaged), x)
+        """Return raw scores ``(members, rows, scores)`` in evaluation mode.
+
+        ``averaged`` means with the stochastic average of the weights once that has begun,
+        else with the running one, else as they are.
+        """
+        return evaluation.raw_scores(self._averaged() if averaged else self._net, x)
 
     def evaluate(
         self, x: NDArray[Any], y: NDArray[Any], *, averaged: bool = False
     ) -> list[dict[str, float]]:
         """Return each member's metrics, see :func:`workers.nn.evaluation.metrics`."""
-        net = self._weights(averaged)
+        net = self._averaged() if averaged else self._net
         return evaluation.metrics(net, evaluation.raw_scores(net, x), y)
 
     def observe(self, scores: NDArray[np.float64]) -> None:
         """Tell each member's validation score of this epoch, higher being better."""
+        self._memory.observe(scores)
 
     def state(self, member: int) -> dict[str, NDArray[Any]]:
-        """Return all that is needed to go on to the bit, as named arrays."""
-        names = OPTIMIZERS[self.specs[0].optimizer].slots
-        arrays: dict[str, NDArray[Any]] = {
-            "parameters": self._rows[member],
-            "counters": self._counts[member : member + 1],
-        }
-        arrays |= {f"optimizer.{n}": self._slots[i, member] for i, n in enumerate(names)}
-        if self.ema_decay:
-            arrays["ema"] = self._ema[member]
-            arrays["averaged"] = self._averaged()[member]
-        return {name: array.copy() for name, array in arrays.items()}
+        """Return all that is needed to go on to the bit, as named arrays.
+
+        Beside what :meth:`restore` wants, ``averaged`` is ready to predict with.
+        """
+        if self._layout.scales:
+            self._averaged()
+        return self._memory.state(member)
 
     def restore(self, member: int, state: Mapping[str, NDArray[Any]]) -> None:
         """Put a member's state back.
@@ -219,23 +212,9 @@ class Learner:
         CheckpointError
             Names, shapes or types are not this member's.
         """
-        own = self.state(member)
-        if {n: (a.shape, a.dtype) for n, a in own.items()} != {
-            n: (a.shape, a.dtype) for n, a in state.items()
-        }:
-            raise CheckpointError("the checkpoint's arrays don't fit this network")
-        self._rows[member] = state["parameters"]
-        self._counts[member] = state["counters"][0]
-        for i, name in enumerate(OPTIMIZERS[self.specs[0].optimizer].slots):
-            self._slots[i, member] = state[f"optimizer.{name}"]
-        if self.ema_decay:
-            self._ema[member] = state["ema"]
+        self._memory.restore(member, state)
 
     def keep(self, members: Sequence[int]) -> None:
         """Drop all other members; the kept ones go on as if nothing had happened."""
-        chosen = list(members)
-        self.specs = tuple(self.specs[m] for m in chosen)
-        self._rows, self._ema = self._rows[chosen], self._ema[chosen]
-        self._slots = np.ascontiguousarray(self._slots[:, chosen])
-        self._counts = self._counts[chosen]
+        self._memory = self._memory.keep(members)
         self._prepare()

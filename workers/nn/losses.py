@@ -3,7 +3,8 @@
 A kernel gets the ``scores`` ``(members, batch, scores)`` without their bias, turns them
 into their gradient (already divided by the batch's rows), adds every member's summed
 loss to ``totals`` and sums the bias's gradient. The targets of the epoch lie in the
-order of its rows; ``clock[1]`` is where the batch begins.
+order of its rows; ``clock[1]`` is where the batch begins. Below, ``s`` are a row's
+scores, ``y`` its class or targets, and ``number`` the member's smoothing or margin.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,70 +14,162 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.nn.jit import kernel
+from workers.nn.jit import inlined, kernel
 from workers.nn.layout import Floats, Integers
 
 Kernel = Callable[
     [Floats, Floats, int, NDArray[Any], Integers, Floats, Floats, NDArray[np.float64]], None
 ]
+Row = Callable[[Floats, Any, Any, Any], Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """A kernel, its task, the field of the spec it gets, whether one score is enough."""
+    """A kernel, its task, the field of the spec it gets, whether one score is enough.
+
+    ``chance`` is the loss of scores that are all 0, from the classes and the number.
+    """
 
     kernel: Kernel
     task: Literal["classification", "regression"]
+    chance: Callable[[int, float], float]
     parameter: str | None = None
     one_score: bool = False
 
 
-@kernel
-def _softmax(
-    scores: Floats,
-    rows: Floats,
-    bias: int,
-    targets: NDArray[Any],
-    clock: Integers,
-    smoothing: Floats,
-    gradient: Floats,
-    totals: NDArray[np.float64],
-) -> None:
-    members, batch, classes = scores.shape
-    kind = scores.dtype.type
-    for k in range(members):
-        gradient[k, bias : bias + classes] = 0
-        spread = smoothing[k] / kind(classes)
-        kept = kind(1) - smoothing[k]
-        share = kind(1) / kind(batch)
-        total = 0.0
-        for r in range(batch):
-            row = scores[k, r]
-            target = targets[clock[1] + r]
-            top = row[0] + rows[k, bias]
-            for j in range(classes):
-                row[j] += rows[k, bias + j]
-                top = max(top, row[j])
-            wanted = kept * (row[target] - top)
-            if spread != kind(0):
-                for j in range(classes):
-                    wanted += spread * (row[j] - top)
-            mass = kind(0)
-            for j in range(classes):
-                row[j] = np.exp(row[j] - top)
-                mass += row[j]
-            total += np.log(mass) - wanted
-            scale = share / mass
-            for j in range(classes):
-                row[j] = row[j] * scale - spread * share
-            row[target] -= kept * share
-            for j in range(classes):
-                gradient[k, bias + j] += row[j]
-        totals[k] += total
+def _rowwise(row_loss: Row) -> Kernel:
+    """Make a kernel of ``row_loss(s, y, number, one)``.
+
+    The function returns a row's loss and turns its scores into their gradient.
+    """
+    value_of = inlined(row_loss)
+
+    @kernel
+    def loss(
+        scores: Floats,
+        rows: Floats,
+        bias: int,
+        targets: NDArray[Any],
+        clock: Integers,
+        number: Floats,
+        gradient: Floats,
+        totals: NDArray[np.float64],
+    ) -> None:
+        one = scores.dtype.type(1)
+        batch, width = scores.shape[1], scores.shape[2]
+        share = one / scores.dtype.type(batch)
+        for k in range(scores.shape[0]):
+            gradient[k, bias : bias + width] = 0
+            total = 0.0
+            for r in range(batch):
+                row = scores[k, r]
+                for j in range(width):
+                    row[j] += rows[k, bias + j]
+                total += value_of(row, targets[clock[1] + r], number[k], one)
+                for j in range(width):
+                    row[j] *= share
+                    gradient[k, bias + j] += row[j]
+            totals[k] += total
+
+    return loss
+
+
+def _softmax(s: Floats, y: Any, smoothing: Any, one: Any) -> Any:
+    """Compute ``-sum_j q_j log p_j``, p the softmax of s, q the smoothed target."""
+    top = s[0]
+    for j in range(1, s.shape[0]):
+        top = max(top, s[j])
+    spread = smoothing / s.dtype.type(s.shape[0])
+    kept = one - smoothing
+    wanted = kept * (s[y] - top)
+    mass = one - one
+    for j in range(s.shape[0]):
+        wanted += spread * (s[j] - top)
+        s[j] = np.exp(s[j] - top)
+        mass += s[j]
+    scale = one / mass
+    for j in range(s.shape[0]):
+        s[j] = s[j] * scale - spread
+    s[y] -= kept
+    return np.log(mass) - wanted
+
+
+def _hinge(s: Floats, y: Any, margin: Any, one: Any) -> Any:
+    """Compute ``sum_{j!=y} max(0, s_j - s_y + margin)`` (Weston and Watkins 1999)."""
+    zero = one - one
+    wanted, total, pushes = s[y] - margin, zero, zero
+    for j in range(s.shape[0]):
+        excess = s[j] - wanted
+        push = zero if excess <= zero or j == y else one
+        total += excess * push
+        pushes += push
+        s[j] = push
+    s[y] = -pushes
+    return total
+
+
+def _squared_hinge(s: Floats, y: Any, margin: Any, one: Any) -> Any:
+    """Compute ``sum_{j!=y} max(0, s_j - s_y + margin)**2``."""
+    zero = one - one
+    wanted, total, pushes = s[y] - margin, zero, zero
+    for j in range(s.shape[0]):
+        excess = s[j] - wanted
+        push = zero if excess <= zero or j == y else excess
+        total += push * push
+        pushes += push + push
+        s[j] = push + push
+    s[y] = -pushes
+    return total
+
+
+def _logistic(s: Floats, y: Any, smoothing: Any, one: Any) -> Any:
+    """Compute ``log(1 + exp(s)) - q*s``, q the smoothed 0 or 1."""
+    zero = one - one
+    half = one / (one + one)
+    wanted = (one if y == 1 else zero) * (one - smoothing) + smoothing * half
+    score = s[0]
+    power = np.exp(-abs(score))
+    s[0] = (one if score >= zero else power) / (one + power) - wanted
+    return (score if score > zero else zero) + np.log1p(power) - wanted * score
+
+
+def _max_margin(s: Floats, y: Any, margin: Any, one: Any) -> Any:
+    """Compute ``max(0, margin - t*s)``, t = 1 for class 1 and -1 for class 0."""
+    zero = one - one
+    sign = one if y == 1 else -one
+    slack = margin - sign * s[0]
+    s[0] = zero if slack <= zero else -sign
+    return zero if slack <= zero else slack
+
+
+def _squared_error(s: Floats, y: Any, _number: Any, one: Any) -> Any:
+    """Compute ``sum_j (s_j - y_j)**2 / 2``."""
+    total = one - one
+    for j in range(s.shape[0]):
+        s[j] -= y[j]
+        total += s[j] * s[j]
+    return total / (one + one)
 
 
 LOSSES: Final[Mapping[str, Loss]] = {
-    "softmax": Loss(_softmax, "classification", "label_smoothing"),
+    "softmax": Loss(
+        _rowwise(_softmax), "classification", lambda c, _: float(np.log(c)), "label_smoothing"
+    ),
+    "hinge": Loss(_rowwise(_hinge), "classification", lambda c, m: (c - 1) * m, "margin"),
+    "squared_hinge": Loss(
+        _rowwise(_squared_hinge), "classification", lambda c, m: (c - 1) * m**2, "margin"
+    ),
+    "logistic": Loss(
+        _rowwise(_logistic),
+        "classification",
+        lambda _c, _n: float(np.log(2)),
+        "label_smoothing",
+        one_score=True,
+    ),
+    "max_margin": Loss(
+        _rowwise(_max_margin), "classification", lambda _, m: m, "margin", one_score=True
+    ),
+    "squared_error": Loss(_rowwise(_squared_error), "regression", lambda _c, _n: float("nan")),
 }
 
 

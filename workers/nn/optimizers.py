@@ -1,93 +1,167 @@
-"""Update rules over the flat rows of parameters, each one fused pass.
+"""Update rules: a member of the family is a function on one parameter.
 
-``rates`` ``(steps, members, 2)`` holds every step's learning rate and momentum and
-``clock[0]`` the step; ``knobs`` ``(members, ...)`` the other numbers by the column
-constants here; ``slots`` ``(slots, members, parameters)`` what the rule remembers;
-``counts`` ``(members,)`` the updates done before this epoch. A segment ``(start, stop, penalized)``
-is a range of the row whose rate is multiplied by ``scales[member, segment]``. In the
-formulas ``g`` is the gradient of data loss and penalty.
+:func:`_rule` makes it the fused kernel over the flat rows. A function gets the parameter
+``x``, the gradient ``g`` of data loss and L2 penalty, what the rule remembers of this
+parameter in ``p`` and ``q``, and the step's :class:`Numbers`; it returns the new x, p, q.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from workers.nn.jit import kernel
+from workers.nn.adafactor import adafactor
+from workers.nn.jit import inlined, kernel
 from workers.nn.layout import Floats, Integers
 
-L2, BETA1, BETA2, RHO, EPSILON, WEIGHT_DECAY = 0, 1, 2, 3, 4, 5
-KNOBS: Final = ("l2", "beta1", "beta2", "rho", "epsilon", "weight_decay")
+KNOBS: Final = ("l2", "weight_decay", "beta1", "beta2", "rho", "epsilon")
 
-Update = Callable[
-    [Integers, Floats, Floats, Integers, Integers, Floats, Floats, Floats, Floats], None
-]
+Update = Callable[[Integers, Floats, Floats, Integers, Floats, Floats, Floats, Floats], None]
+Parts = tuple[Any, Any, Any]
+
+
+class Numbers(NamedTuple):
+    """What a rule knows of a member at a step; ``rest1`` is ``1 - beta1`` and so on.
+
+    ``unbias1`` is ``1/(1 - beta1**t)`` and ``unbias2`` is ``1/sqrt(1 - beta2**t)`` at
+    update t, counted from 1; ``decay`` is 0 for biases.
+    """
+
+    rate: Any
+    momentum: Any
+    decay: Any
+    beta1: Any
+    rest1: Any
+    beta2: Any
+    rest2: Any
+    rho: Any
+    rest: Any
+    epsilon: Any
+    unbias1: Any
+    unbias2: Any
 
 
 @dataclass(frozen=True, slots=True)
 class Optimizer:
-    """An update kernel and the names of what it remembers per parameter."""
+    """An update kernel and the names of what it remembers per parameter.
 
-    update: Update
+    A kernel gets ``clock``, whose first entry is the step; ``rates`` ``(steps, members,
+    5)``: learning rate, momentum, unbias1, unbias2 and t; ``knobs`` ``(members, 6)`` as
+    named by ``KNOBS``; ``segments``, ranges ``(start, stop, penalized, inputs, units)`` of
+    the row whose rate is multiplied by ``scales[member, segment]``; the rows of parameters,
+    gradients; and ``memory`` ``(members, slots, parameters)``. ``per_tensor`` rules need a
+    segment for every tensor. Without a kernel SciPy minimizes over the whole epoch.
+    """
+
+    update: Update | None
     slots: tuple[str, ...] = ()
+    per_tensor: bool = False
 
 
-@kernel
-def _momentum(
-    clock: Integers,
-    rates: Floats,
-    knobs: Floats,
-    _counts: Integers,
-    segments: Integers,
-    scales: Floats,
-    parameters: Floats,
-    gradient: Floats,
-    slots: Floats,
-) -> None:
-    zero = parameters.dtype.type(0)
-    for k in range(parameters.shape[0]):
-        mu = rates[clock[0], k, 1]
-        x, g, v = parameters[k], gradient[k], slots[0, k]
-        for s in range(segments.shape[0]):
-            rate = rates[clock[0], k, 0] * scales[k, s]
-            l2 = knobs[k, L2] if segments[s, 2] else zero
-            for i in range(segments[s, 0], segments[s, 1]):
-                v[i] = mu * v[i] - rate * (g[i] + l2 * x[i])
-                x[i] += v[i]
+def _rule(step: Callable[[Any, Any, Any, Any, Numbers], Parts], *slots: str) -> Optimizer:
+    """Make an optimizer of a function on one parameter and the names of its p and q."""
+    stepped, count = inlined(step), len(slots)
+
+    @kernel
+    def update(
+        clock: Integers,
+        rates: Floats,
+        knobs: Floats,
+        segments: Integers,
+        scales: Floats,
+        rows: Floats,
+        gradient: Floats,
+        memory: Floats,
+    ) -> None:
+        one = rows.dtype.type(1)
+        zero = rows.dtype.type(0)
+        for k in range(rows.shape[0]):
+            now, knob = rates[clock[0], k], knobs[k]
+            for s in range(segments.shape[0]):
+                l2, decay = (knob[0], knob[1]) if segments[s, 2] else (zero, zero)
+                rate, rho = now[0] * scales[k, s], knob[4]
+                beta1, beta2 = knob[2], knob[3]
+                c = Numbers(
+                    rate, now[1], decay, beta1, one - beta1, beta2, one - beta2, rho, one - rho,
+                    knob[5], now[2], now[3],
+                )  # fmt: skip
+                for i in range(segments[s, 0], segments[s, 1]):
+                    p = memory[k, 0, i] if count > 0 else zero
+                    q = memory[k, 1, i] if count > 1 else zero
+                    x, p, q = stepped(rows[k, i], gradient[k, i] + l2 * rows[k, i], p, q, c)
+                    rows[k, i] = x
+                    if count > 0:
+                        memory[k, 0, i] = p
+                    if count > 1:
+                        memory[k, 1, i] = q
+
+    return Optimizer(update, slots)
 
 
-@kernel
-def _adam(
-    clock: Integers,
-    rates: Floats,
-    knobs: Floats,
-    counts: Integers,
-    segments: Integers,
-    scales: Floats,
-    parameters: Floats,
-    gradient: Floats,
-    slots: Floats,
-) -> None:
-    kind = parameters.dtype.type
-    for k in range(parameters.shape[0]):
-        beta1, beta2, epsilon = knobs[k, BETA1], knobs[k, BETA2], knobs[k, EPSILON]
-        rest1, rest2 = kind(1) - beta1, kind(1) - beta2
-        t = counts[k] + clock[0] + 1
-        unbias1 = 1.0 / (1.0 - float(beta1) ** t)
-        unbias2 = kind(np.sqrt(1.0 / (1.0 - float(beta2) ** t)))
-        x, g, m, v = parameters[k], gradient[k], slots[0, k], slots[1, k]
-        for s in range(segments.shape[0]):
-            rate = kind(rates[clock[0], k, 0] * scales[k, s] * unbias1)
-            l2 = knobs[k, L2] if segments[s, 2] else kind(0)
-            for i in range(segments[s, 0], segments[s, 1]):
-                d = g[i] + l2 * x[i]
-                m[i] = beta1 * m[i] + rest1 * d
-                v[i] = beta2 * v[i] + rest2 * d * d
-                x[i] -= rate * m[i] / (np.sqrt(v[i]) * unbias2 + epsilon)
+def _sgd(x: Any, g: Any, p: Any, q: Any, c: Numbers) -> Parts:
+    """Step ``x -= rate*g``."""
+    return x - c.rate * g, p, q
+
+
+def _momentum(x: Any, g: Any, v: Any, q: Any, c: Numbers) -> Parts:
+    """Step ``v = mu*v - rate*g; x += v``."""
+    v = c.momentum * v - c.rate * g
+    return x + v, v, q
+
+
+def _nesterov(x: Any, g: Any, old: Any, q: Any, c: Numbers) -> Parts:
+    """Step ``w = v; v = mu*v - rate*g; x += v + mu*(v - w)``, the rewritten form."""
+    v = c.momentum * old - c.rate * g
+    return x + (v + c.momentum * (v - old)), v, q
+
+
+def _adagrad(x: Any, g: Any, s: Any, q: Any, c: Numbers) -> Parts:
+    """Step ``s += g**2; x -= rate*g/(sqrt(s) + eps)`` (Duchi et al. 2011)."""
+    s = s + g * g
+    return x - c.rate * g / (np.sqrt(s) + c.epsilon), s, q
+
+
+def _rmsprop(x: Any, g: Any, s: Any, q: Any, c: Numbers) -> Parts:
+    """Step ``s = rho*s + (1 - rho)*g**2; x -= rate*g/(sqrt(s) + eps)`` (Hinton 2012)."""
+    s = c.rho * s + c.rest * g * g
+    return x - c.rate * g / (np.sqrt(s) + c.epsilon), s, q
+
+
+def _adadelta(x: Any, g: Any, s: Any, e: Any, c: Numbers) -> Parts:
+    """Step ``u = sqrt((e + eps)/(s + eps))*g; x -= rate*u`` (Zeiler 2012).
+
+    s and e are running means of ``g**2`` and ``u**2``.
+    """
+    s = c.rho * s + c.rest * g * g
+    u = np.sqrt((e + c.epsilon) / (s + c.epsilon)) * g
+    return x - c.rate * u, s, c.rho * e + c.rest * u * u
+
+
+def _adam(x: Any, g: Any, m: Any, v: Any, c: Numbers) -> Parts:
+    """Step ``x -= rate*m'/(sqrt(v') + eps)`` by unbiased moments (Kingma and Ba 2015)."""
+    m = c.beta1 * m + c.rest1 * g
+    v = c.beta2 * v + c.rest2 * g * g
+    return x - c.rate * c.unbias1 * m / (np.sqrt(v) * c.unbias2 + c.epsilon), m, v
+
+
+def _adamw(x: Any, g: Any, m: Any, v: Any, c: Numbers) -> Parts:
+    """Step as Adam after ``x -= rate*decay*x`` (Loshchilov and Hutter 2019)."""
+    x = x - c.rate * c.decay * x
+    m = c.beta1 * m + c.rest1 * g
+    v = c.beta2 * v + c.rest2 * g * g
+    return x - c.rate * c.unbias1 * m / (np.sqrt(v) * c.unbias2 + c.epsilon), m, v
 
 
 OPTIMIZERS: Final[Mapping[str, Optimizer]] = {
-    "momentum": Optimizer(_momentum, ("velocity",)),
-    "adam": Optimizer(_adam, ("first_moment", "second_moment")),
+    "sgd": _rule(_sgd),
+    "momentum": _rule(_momentum, "velocity"),
+    "nesterov": _rule(_nesterov, "velocity"),
+    "adagrad": _rule(_adagrad, "squares"),
+    "adadelta": _rule(_adadelta, "squares", "steps"),
+    "rmsprop": _rule(_rmsprop, "squares"),
+    "adam": _rule(_adam, "first_moment", "second_moment"),
+    "adamw": _rule(_adamw, "first_moment", "second_moment"),
+    "adafactor": Optimizer(adafactor, ("factors",), per_tensor=True),
+    "lbfgs": Optimizer(None),
 }

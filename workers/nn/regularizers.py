@@ -1,7 +1,8 @@
-"""Inverted dropout from counter-based random numbers.
+"""Penalties on weights, gradient clipping, max-norm, and inverted dropout.
 
-A mask is a function of the member's key, the step, the layer and the element alone: no
-generator's state exists, and masks don't depend on the stack.
+Dropout's random numbers are counter-based: a mask is a function of the member's key, the
+step, the layer and the element alone. No generator's state exists, and masks don't depend
+on the stack.
 """
 
 from typing import Any
@@ -9,14 +10,70 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.nn.jit import kernel
+from workers.nn.jit import inlined, kernel
 from workers.nn.layout import Floats, Integers
 
 Keys = NDArray[np.uint64]
 
 
+def penalty(row: Floats, penalized: int, *, l2: float, l1: float) -> float:
+    """Return ``l2/2*sum(w**2) + l1*sum(|w|)`` of the weights, the row's first values.
+
+    >>> penalty(np.array([3.0, -4.0, 100.0]), 2, l2=0.1, l1=1.0)
+    8.25
+    """
+    weights = row[:penalized].astype(np.float64)
+    return float(l2 / 2 * (weights @ weights) + l1 * np.abs(weights).sum())
+
+
 @kernel
-def mix(bits: Any) -> Any:
+def penalize(rows: Floats, gradient: Floats, penalized: int, numbers: Floats) -> None:
+    """Add L1 and L2 to the gradient, then scale it to at most the member's greatest norm.
+
+    ``numbers`` is ``(members, 3)``: l2, l1 and the greatest norm, 0 for none.
+    """
+    zero = rows.dtype.type(0)
+    for k in range(rows.shape[0]):
+        x, g = rows[k], gradient[k]
+        l2, l1, limit = numbers[k, 0], numbers[k, 1], numbers[k, 2]
+        if l2 != zero or l1 != zero:
+            for i in range(penalized):
+                sign = l1 if x[i] > zero else (-l1 if x[i] < zero else zero)
+                g[i] += l2 * x[i] + sign
+        if limit > zero:
+            total = 0.0
+            for i in range(g.shape[0]):
+                total += g[i] * g[i]
+            if total > limit * limit:
+                scale = rows.dtype.type(limit / np.sqrt(total))
+                for i in range(g.shape[0]):
+                    g[i] *= scale
+
+
+@kernel
+def shorten(rows: Floats, start: int, inputs: int, units: int, limits: Floats) -> None:
+    """Scale the weights into each unit to at most the member's norm, 0 for none.
+
+    The layer's weights are ``rows[:, start:]`` as ``(members, inputs, units)``.
+    """
+    one = rows.dtype.type(1)
+    for k in range(rows.shape[0]):
+        if limits[k] > rows.dtype.type(0):
+            norms = np.zeros(units, rows.dtype)
+            w = rows[k, start : start + inputs * units].reshape((inputs, units))
+            for i in range(inputs):
+                for j in range(units):
+                    norms[j] += w[i, j] * w[i, j]
+            for j in range(units):
+                norm = np.sqrt(norms[j])
+                norms[j] = limits[k] / norm if norm > limits[k] else one
+            for i in range(inputs):
+                for j in range(units):
+                    w[i, j] *= norms[j]
+
+
+@inlined
+def _mix(bits: Any) -> Any:
     """Return well-mixed 64 bits of 64 bits: splitmix64's finalizer (Steele et al. 2014)."""
     bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -44,14 +101,13 @@ def dropout(
     place = np.uint64(clock[0]) * np.uint64(65536) + np.uint64(layer)
     for k in range(out.shape[0]):
         source = values[k if values.shape[0] > 1 else 0]
-        rate = rates[k, layer]
-        kept = one / (one - rate)
-        bar = np.uint64(rate * 4294967296.0)
-        base = mix(keys[k] ^ mix(place * golden))
+        kept = one / (one - rates[k, layer])
+        bar = np.uint64(rates[k, layer] * 4294967296.0)
+        base = _mix(keys[k] ^ _mix(place * golden))
         for r in range(out.shape[1]):
             for j in range(out.shape[2]):
                 element = np.uint64(r * out.shape[2] + j + 1)
-                drawn = mix(base + element * golden) >> np.uint64(32)
+                drawn = _mix(base + element * golden) >> np.uint64(32)
                 m = kept if drawn >= bar else zero
                 mask[k, r, j] = m
                 out[k, r, j] = source[r, j] * m

@@ -1,6 +1,7 @@
-"""How the learning rate and the momentum change over the budget."""
+"""How the learning rate and the momentum change over the budget; time is in epochs."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -9,21 +10,96 @@ from numpy.typing import NDArray
 from workers.nn.spec import NetworkSpec
 
 Times = NDArray[np.float64]
-Schedule = Callable[[NetworkSpec, Times, int], Times]
 
 
-def _constant(_spec: NetworkSpec, times: Times, _epochs: int) -> Times:
-    """Return 1 at all times."""
-    return np.ones_like(times)
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """When a schedule is asked: the beginnings of steps ``width`` epochs long.
 
-
-SCHEDULES: Final[Mapping[str, Schedule]] = {"constant": _constant}
-
-
-def plan(spec: NetworkSpec, times: Times, *, epochs: int) -> NDArray[np.float64]:
-    """Return learning rate and momentum ``(times, 2)`` at times counted in epochs.
-
-    ``epochs`` is the whole budget.
+    ``epochs`` is the whole budget, ``stalls`` how often the validation score has stalled.
     """
-    rate = spec.learning_rate * SCHEDULES[spec.schedule](spec, times, epochs)
-    return np.stack([rate, np.full_like(times, spec.momentum)], axis=1)
+
+    times: Times
+    width: float
+    epochs: int
+    stalls: int
+
+
+Schedule = Callable[[NetworkSpec, Moments], Times]
+
+
+def _constant(_spec: NetworkSpec, at: Moments) -> Times:
+    """Return 1."""
+    return np.ones_like(at.times)
+
+
+def _step(spec: NetworkSpec, at: Moments) -> Times:
+    """Return ``decay_factor**floor(t/decay_epochs)``."""
+    powers: Times = spec.decay_factor ** np.floor(at.times / spec.decay_epochs)
+    return powers
+
+
+def _exponential(spec: NetworkSpec, at: Moments) -> Times:
+    """Return ``exp(-decay_rate*t)``."""
+    return np.exp(-spec.decay_rate * at.times)
+
+
+def _inverse(spec: NetworkSpec, at: Moments) -> Times:
+    """Return ``1/(1 + decay_rate*t)``."""
+    shares: Times = 1 / (1 + spec.decay_rate * at.times)
+    return shares
+
+
+def _converge(spec: NetworkSpec, at: Moments) -> Times:
+    """Return ``tau/max(t, tau)`` with tau = decay_epochs (search, then converge)."""
+    shares: Times = spec.decay_epochs / np.maximum(at.times, spec.decay_epochs)
+    return shares
+
+
+def _stall(spec: NetworkSpec, at: Moments) -> Times:
+    """Return ``decay_factor**stalls``."""
+    return np.full_like(at.times, spec.decay_factor**at.stalls)
+
+
+def _cosine(spec: NetworkSpec, at: Moments) -> Times:
+    """Return ``(1 + cos(pi*(t mod c)/c))/2``, c = epochs/cosine_cycles (Loshchilov 2017)."""
+    cycle = at.epochs / spec.cosine_cycles
+    waves: Times = (1 + np.cos(np.pi * np.mod(at.times, cycle) / cycle)) / 2
+    return waves
+
+
+SCHEDULES: Final[Mapping[str, Schedule]] = {
+    "constant": _constant,
+    "step": _step,
+    "exponential": _exponential,
+    "inverse": _inverse,
+    "converge": _converge,
+    "stall": _stall,
+    "cosine": _cosine,
+}
+
+
+def averaging_starts(spec: NetworkSpec, epochs: int) -> int:
+    """Return after how many epochs stochastic weight averaging begins.
+
+    >>> averaging_starts(NetworkSpec(swa_fraction=0.25), 20)
+    15
+    """
+    return epochs - int(np.ceil(spec.swa_fraction * epochs))
+
+
+def plan(spec: NetworkSpec, at: Moments) -> tuple[Times, Times]:
+    """Return learning rates and momenta at the steps.
+
+    The rate grows linearly over ``warmup_epochs`` and then follows the schedule, which
+    stands still while weights are averaged. Momentum grows linearly over the budget from
+    ``momentum_start`` when that is given.
+    """
+    held = np.minimum(at.times, averaging_starts(spec, at.epochs))
+    shape = SCHEDULES[spec.schedule](spec, Moments(held, at.width, at.epochs, at.stalls))
+    warm = np.minimum(1, (at.times + at.width) / max(spec.warmup_epochs, at.width))
+    momentum = np.full_like(at.times, spec.momentum)
+    if spec.momentum_start is not None:
+        share = np.minimum(1, at.times / at.epochs)
+        momentum = spec.momentum_start + (spec.momentum - spec.momentum_start) * share
+    return spec.learning_rate * warm * shape, momentum

@@ -1,0 +1,80 @@
+"""The calls that turn gradients into the next parameters, and their numbers per step."""
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workers.nn import averaging
+from workers.nn.layout import Floats, Integers, Layout
+from workers.nn.memory import STALLS, UPDATES, Memory
+from workers.nn.network import Call
+from workers.nn.optimizers import KNOBS, OPTIMIZERS
+from workers.nn.regularizers import penalize, shorten
+from workers.nn.schedules import Moments, plan
+from workers.nn.spec import NetworkSpec
+
+
+def fill_rates(memory: Memory, rates: Floats, *, epoch: int, epochs: int) -> None:
+    """Fill ``(steps, members, 5)`` with an epoch's numbers for the optimizer's kernel."""
+    steps = len(rates)
+    times = epoch - 1 + np.arange(steps) / steps
+    for member, spec in enumerate(memory.specs):
+        counters = memory.counters[member]
+        t = counters[UPDATES] + np.arange(1.0, steps + 1)
+        at = Moments(times, 1 / steps, epochs, int(counters[STALLS]))
+        rates[:, member, 0], rates[:, member, 1] = plan(spec, at)
+        rates[:, member, 2] = 1 / (1 - spec.beta1**t)
+        rates[:, member, 3] = 1 / np.sqrt(1 - spec.beta2**t)
+        rates[:, member, 4] = t
+
+
+def update_calls(
+    memory: Memory, plan: Layout, gradient: Floats, *, clock: Integers, rates: Floats
+) -> list[Call]:
+    """Return the calls after the backward pass: penalties, the step, limits, average."""
+    specs, rows = memory.specs, memory.rows
+    calls: list[Call] = []
+    if any(spec.l1 or spec.clip_norm for spec in specs):
+        early = [(s.l2 if s.clip_norm else 0, s.l1, s.clip_norm or 0) for s in specs]
+        numbers = np.array(early, rows.dtype)
+        calls.append(partial(penalize, rows, gradient, plan.penalized, numbers))
+    step = OPTIMIZERS[specs[0].optimizer]
+    if step.update is not None:
+        segments, scales = _segments(memory, plan, step.per_tensor)
+        knobs = np.array([_knobs(spec) for spec in specs], rows.dtype)
+        fixed = (knobs, segments, scales, rows, gradient, memory.slots)
+        calls.append(partial(step.update, clock, rates, *fixed))
+    limits = np.array([spec.max_norm or 0 for spec in specs], rows.dtype)
+    if limits.any():
+        calls += [
+            partial(shorten, rows, t.start, t.shape[0], t.shape[1], limits) for t in plan.weights
+        ]
+    if memory.ema_decay:
+        decay = np.array([memory.ema_decay, 1 - memory.ema_decay], rows.dtype)
+        calls.append(partial(averaging.track, memory.ema, rows, decay))
+    return calls
+
+
+def _knobs(spec: NetworkSpec) -> list[float]:
+    knobs = {name: getattr(spec, name) for name in KNOBS}
+    if spec.clip_norm:
+        knobs["l2"] = 0.0  # clipping has taken it into the gradient
+    return list(knobs.values())
+
+
+def _segments(memory: Memory, plan: Layout, per_tensor: bool) -> tuple[NDArray[Any], Floats]:
+    kind = memory.rows.dtype
+    if not per_tensor and not any(spec.fan_in_scaling for spec in memory.specs):
+        halves = [(0, plan.penalized, 1, 0, 0), (plan.penalized, plan.size, 0, 0, 0)]
+        return np.array(halves), np.ones((len(memory.specs), 2), kind)
+    segments = [
+        (t.start, t.stop, int(t.penalized), *(t.shape if t.penalized else (1, *t.shape)))
+        for t in plan.tensors
+    ]
+    scales = [
+        [plan.widths[t.layer] ** -0.5 if spec.fan_in_scaling else 1 for t in plan.tensors]
+        for spec in memory.specs
+    ]
+    return np.array(segments), np.array(scales, kind)
