@@ -23,15 +23,21 @@ Scalar = Callable[[Any, Any, Any], Any]
 
 @dataclass(frozen=True, slots=True)
 class Activation:
-    """Two kernels, and which field of the spec they get as their number."""
+    """Two kernels, and which field of the spec they get as their number.
+
+    ``edges`` are the activations at which the slope jumps.
+    """
 
     forward: Forward
     backward: Backward
     parameter: str | None = None
+    edges: tuple[float, ...] = ()
     in_place: bool = True
 
 
-def _elementwise(function: Scalar, slope: Scalar, parameter: str | None = None) -> Activation:
+def _elementwise(
+    function: Scalar, slope: Scalar, parameter: str | None = None, edges: tuple[float, ...] = ()
+) -> Activation:
     """Make an activation of ``function(z, one, number)`` and ``slope(a, one, number)``.
 
     ``one`` carries the floating type, so that no literal widens the arithmetic.
@@ -59,7 +65,7 @@ def _elementwise(function: Scalar, slope: Scalar, parameter: str | None = None) 
                     d[k, r, j] = s
                     gradient[k, bias + j] += s
 
-    return Activation(forward, backward, parameter)
+    return Activation(forward, backward, parameter, edges)
 
 
 def _identity(z: Any, _one: Any, _number: Any) -> Any:
@@ -168,10 +174,10 @@ ACTIVATIONS: Final[Mapping[str, Activation]] = {
     "identity": _elementwise(_identity, _identity_slope),
     "sigmoid": _elementwise(_sigmoid, _sigmoid_slope),
     "tanh": _elementwise(_tanh, _tanh_slope),
-    "hard_tanh": _elementwise(_hard_tanh, _hard_tanh_slope),
+    "hard_tanh": _elementwise(_hard_tanh, _hard_tanh_slope, edges=(-1, 1)),
     "softsign": _elementwise(_softsign, _softsign_slope),
-    "relu": _elementwise(_relu, _relu_slope),
-    "leaky_relu": _elementwise(_leaky_relu, _leaky_relu_slope, "leaky_slope"),
-    "elu": _elementwise(_elu, _elu_slope, "elu_alpha"),
+    "relu": _elementwise(_relu, _relu_slope, edges=(0,)),
+    "leaky_relu": _elementwise(_leaky_relu, _leaky_relu_slope, "leaky_slope", (0,)),
+    "elu": _elementwise(_elu, _elu_slope, "elu_alpha", (0,)),
     "maxout": Activation(_maxout, _maxout_back, in_place=False),
 }

@@ -28,6 +28,7 @@ class Loss:
     """A kernel, its task, the field of the spec it gets, whether one score is enough.
 
     ``chance`` is the loss of scores that are all 0, from the classes and the number.
+    ``kinked`` losses change their slope where a score's gradient becomes 0.
     """
 
     kernel: Kernel
@@ -35,6 +36,7 @@ class Loss:
     chance: Callable[[int, float], float]
     parameter: str | None = None
     one_score: bool = False
+    kinked: bool = False
 
 
 def _rowwise(row_loss: Row) -> Kernel:
@@ -155,7 +157,9 @@ LOSSES: Final[Mapping[str, Loss]] = {
     "softmax": Loss(
         _rowwise(_softmax), "classification", lambda c, _: float(np.log(c)), "label_smoothing"
     ),
-    "hinge": Loss(_rowwise(_hinge), "classification", lambda c, m: (c - 1) * m, "margin"),
+    "hinge": Loss(
+        _rowwise(_hinge), "classification", lambda c, m: (c - 1) * m, "margin", kinked=True
+    ),
     "squared_hinge": Loss(
         _rowwise(_squared_hinge), "classification", lambda c, m: (c - 1) * m**2, "margin"
     ),
@@ -167,7 +171,12 @@ LOSSES: Final[Mapping[str, Loss]] = {
         one_score=True,
     ),
     "max_margin": Loss(
-        _rowwise(_max_margin), "classification", lambda _, m: m, "margin", one_score=True
+        _rowwise(_max_margin),
+        "classification",
+        lambda _, m: m,
+        "margin",
+        one_score=True,
+        kinked=True,
     ),
     "squared_error": Loss(_rowwise(_squared_error), "regression", lambda _c, _n: float("nan")),
 }

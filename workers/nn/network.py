@@ -35,6 +35,7 @@ class Passes:
     Fill ``inputs`` ``(batch, features)``, run ``forward``, find the raw scores without
     their bias in ``scores`` ``(members, batch, scores)``; put their gradient there and run
     ``backward`` to find all but the last bias's gradient in the stack's ``gradient``.
+    ``bent`` holds each hidden layer's activations (of maxout: its pieces).
 
     Parameters
     ----------
@@ -54,6 +55,7 @@ class Passes:
         self.inputs = np.empty((batch, net.layout.widths[0]), net.rows.dtype)
         self.forward: list[Call] = []
         self.backward: list[Call] = []
+        self.bent: list[Floats] = []
         below: Floats = self.inputs[None]
         mask = self._dropped(below, 0)
         below = below if mask is None else mask[1]
@@ -73,6 +75,7 @@ class Passes:
         z = self._product(layer, below)
         out = z if kernels.in_place else self._empty(net.layout.widths[layer + 1])
         d = np.empty_like(out)
+        self.bent.append(z)
         dz = d if kernels.in_place else np.empty_like(z)
         self._product_back(layer, below, dz, gradient)
         if net.layout.scales:
