@@ -78,7 +78,8 @@ class Model:
                 features=int(self.metadata["features"]),
                 outputs=int(self.metadata["outputs"]),
             )
-        return probabilities(self.spec.loss, scores)[0]
+        shares: Floats = probabilities(self.spec.loss, scores)[0]
+        return shares
 
     def _parameters(self) -> Floats:
         name = "averaged" if self.averaged else "parameters"

@@ -54,6 +54,7 @@ class RayExecutor:
         else:
             self._join(address)
         self.workers = workers or _cpus()
+        _silence()
         self._settings = settings
         self._data = ray.put(data)
         self._actor = remote_actor(num_cpus=1)
@@ -64,7 +65,8 @@ class RayExecutor:
             self.replace(worker)
 
     def _start_local(self, workers: int | None) -> None:
-        os.environ.update(_environment())
+        for variable, value in _environment().items():
+            os.environ.setdefault(variable, value)
         self._folder = tempfile.mkdtemp(prefix="hpsearch-")
         try:
             ray.init(
@@ -139,15 +141,26 @@ class RayExecutor:
             shutil.rmtree(self._folder, ignore_errors=True)
 
 
+def _silence() -> None:
+    """Keep the raylet's messages off the terminal; what they tell comes as an event too.
+
+    Ray has no switch for them: ``log_to_driver=False`` leaves this printer on.
+    """
+    ray._private.worker.print_to_stdstream = lambda *_, **__: None  # noqa: SLF001
+
+
 def _cpus() -> int:
     resources = ray.cluster_resources()  # type: ignore[no-untyped-call]
     return max(1, int(resources.get("CPU", 1)))
 
 
 def _environment() -> Mapping[str, str]:
-    """Return the variables of a local Ray: its own token, and nothing told to anybody."""
+    """Return the variables of a local Ray: a token of its own, and nothing told to anybody.
+
+    With a token at hand, a new local cluster asks for it by default and writes no token
+    file. Ray reads it once in a process, so later clusters share it.
+    """
     return {
-        "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN": secrets.token_hex(32),
         "RAY_SCHEDULER_EVENTS": "0",
         "RAY_USAGE_STATS_ENABLED": "0",
