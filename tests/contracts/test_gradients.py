@@ -1,0 +1,78 @@
+"""Every activation with every loss, normalized or not, alone and stacked: right gradients."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from workers.nn.activations import ACTIVATIONS
+from workers.nn.evaluation import target_type
+from workers.nn.initializers import initial
+from workers.nn.losses import LOSSES
+from workers.nn.network import Passes, loss_calls
+from workers.nn.spec import NetworkSpec
+from workers.nn.stack import plan, stack
+
+BATCH, FEATURES = 6, 5
+
+
+def _problem(spec, members):
+    """Return a function from rows to (losses, gradients), and the first rows."""
+    loss = LOSSES[spec.loss]
+    outputs = 2 if loss.one_score else 3
+    layout = plan([spec], features=FEATURES, outputs=outputs)
+    specs = [replace(spec, margin=1 + 0.1 * m, label_smoothing=0.1 * m) for m in range(members)]
+    start = np.stack([initial(spec, layout, rng=np.random.default_rng(m)) for m in range(members)])
+    start[:, layout.penalized :] += np.random.default_rng(7).normal(
+        0, 0.3, start[:, layout.penalized :].shape
+    )
+    net = stack(specs, start.copy(), layout)
+    keys = np.arange(members, dtype=np.uint64)
+    passes = Passes(net, BATCH, training=True, keys=keys, clock=np.zeros(2, np.int64))
+    passes.inputs[...] = np.random.default_rng(3).standard_normal((BATCH, FEATURES))
+    regression = loss.task == "regression"
+    shape = (BATCH, outputs) if regression else BATCH
+    y = np.random.default_rng(4).integers(0, outputs, shape).astype(target_type(net))
+    totals = np.zeros(members)
+    calls = loss_calls(passes, y, totals)
+
+    def evaluate(rows):
+        net.rows[...] = rows
+        totals[:] = 0
+        with np.errstate(over="ignore"):
+            for call in calls:
+                call()
+        return totals / BATCH, net.gradient.copy()
+
+    return evaluate, start, layout
+
+
+@pytest.mark.parametrize("members", [1, 3])
+@pytest.mark.parametrize("normalized", [False, True])
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_gradient_is_the_slope_of_the_loss(activation, loss, normalized, members):
+    spec = NetworkSpec(
+        hidden=(6, 4),
+        activation=activation,
+        loss=loss,
+        batch_normalization=normalized,
+        dropout=(0.2, 0.0),
+        input_dropout=0.1,
+    )
+    evaluate, rows, layout = _problem(spec, members)
+    _, gradient = evaluate(rows)
+    rng = np.random.default_rng(5)
+    for tensor in layout.tensors:
+        for entry in rng.choice(np.arange(tensor.start, tensor.stop), 3):
+            step = np.zeros_like(rows)
+            step[:, entry] = 1e-6
+            numeric = (evaluate(rows + step)[0] - evaluate(rows - step)[0]) / 2e-6
+            np.testing.assert_allclose(gradient[:, entry], numeric, rtol=1e-5, atol=2e-8)
+
+
+def test_stacked_gradients_are_those_of_each_member_alone():
+    spec = NetworkSpec(hidden=(6, 4), activation="maxout", batch_normalization=True)
+    together, rows, _ = _problem(spec, 3)
+    alone, _, _ = _problem(spec, 1)
+    np.testing.assert_array_equal(together(rows)[1][:1], alone(rows[:1])[1])

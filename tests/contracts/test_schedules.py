@@ -1,0 +1,61 @@
+"""Every schedule at points worked out by hand."""
+
+import numpy as np
+import pytest
+
+from workers.nn.schedules import SCHEDULES, Moments, plan
+from workers.nn.spec import NetworkSpec
+
+POINTS = {
+    "constant": ({}, [(0, 1), (7.3, 1)]),
+    "step": ({"decay_epochs": 4.0, "decay_factor": 0.1}, [(3.9, 1), (4, 0.1), (8.5, 0.01)]),
+    "exponential": ({"decay_rate": 0.5}, [(0, 1), (2, np.exp(-1))]),
+    "inverse": ({"decay_rate": 0.5}, [(0, 1), (2, 0.5), (6, 0.25)]),
+    "converge": ({"decay_epochs": 4.0}, [(0, 1), (4, 1), (8, 0.5)]),
+    "stall": ({"decay_factor": 0.5}, [(0, 0.25), (9, 0.25)]),
+    "cosine": ({}, [(0, 1), (5, 0.5), (10 / 3, 0.75)]),
+}
+
+
+def _at(spec, time, width=0.1):
+    rate, momentum = plan(spec, Moments(np.array([float(time)]), width, epochs=10, stalls=2))
+    return rate[0], momentum[0]
+
+
+def test_every_schedule_has_its_points():
+    assert set(POINTS) == set(SCHEDULES)
+
+
+@pytest.mark.parametrize("name", POINTS)
+def test_worked_points(name):
+    options, points = POINTS[name]
+    spec = NetworkSpec(schedule=name, learning_rate=2.0, **options)
+    for time, factor in points:
+        assert _at(spec, time)[0] == pytest.approx(2.0 * factor)
+
+
+def test_cosine_restarts_at_the_top():
+    spec = NetworkSpec(schedule="cosine", cosine_cycles=2, learning_rate=1.0)
+    assert _at(spec, 2.5)[0] == pytest.approx(0.5)
+    assert _at(spec, 4.999)[0] < 1e-3
+    assert _at(spec, 5)[0] == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_warmup_grows_linearly_from_the_first_step(name):
+    cold = NetworkSpec(schedule=name, learning_rate=1.0)
+    warm = NetworkSpec(schedule=name, learning_rate=1.0, warmup_epochs=2.0)
+    assert _at(warm, 0)[0] == pytest.approx(_at(cold, 0)[0] * 0.05)
+    assert _at(warm, 0.9)[0] == pytest.approx(_at(cold, 0.9)[0] * 0.5)
+    assert _at(warm, 2)[0] == _at(cold, 2)[0]
+
+
+def test_momentum_grows_over_the_budget():
+    spec = NetworkSpec(momentum=0.99, momentum_start=0.5)
+    found = [_at(spec, time)[1] for time in (0, 5, 10)]
+    assert found == pytest.approx([0.5, 0.745, 0.99])
+
+
+def test_the_rate_stands_still_while_weights_are_averaged():
+    spec = NetworkSpec(schedule="cosine", swa_fraction=0.5, learning_rate=1.0)
+    assert [_at(spec, time)[0] for time in (5, 7, 9.9)] == pytest.approx([0.5] * 3)
