@@ -101,6 +101,23 @@ def _search(config: Any, folder: Any, place: dict[str, Any], resume: bool, overw
 
 
 @main.command()
+@click.argument("config", type=PATH)
+@click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Change a value.")
+def check(config: Path, assignments: tuple[str, ...]) -> None:
+    """Check the gradients and the sanity of CONFIG's networks on its data.
+
+    Ends with exit code 1 if a check fails.
+    """
+    from hpsearch import config as configs
+    from hpsearch import preflight, show
+
+    checked = preflight.preflight(configs.load(config, assignments=assignments))
+    show.show_preflight(checked)
+    if any(network.failed for network in checked):
+        raise click.exceptions.Exit(1)
+
+
+@main.command()
 @click.argument("run", type=PATH)
 @click.option("--top", type=click.IntRange(min=1), help="Only the best so many.")
 @click.option("--sort", metavar="COLUMN", help="Sort by a column, best or greatest first.")

@@ -1,7 +1,7 @@
 """What a person reads when a search is over: leaderboard, borders, the test, what next."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -10,8 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from hpsearch.conclusion import Conclusion
-from hpsearch.console import frame_table
+from hpsearch.console import frame_table, params_text
 from hpsearch.folder import RunFolder
+from hpsearch.preflight import Preflight
 from hpsearch.results import Results
 from workers.errors import InputError
 
@@ -105,3 +106,25 @@ def show_ensemble(made: Mapping[str, Any]) -> None:
     scores = {name: value for name, value in made.items() if name.startswith(("val_", "test_"))}
     sys.stdout.write("".join(f"{name} {value:.4f}\n" for name, value in scores.items()))
     sys.stderr.write(f"{made['size']} models averaged in {made['path']}\n")
+
+
+def show_preflight(networks: Sequence[Preflight]) -> None:
+    """Print the findings of `hpsearch check`, a table for each network."""
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+    for network in networks:
+        title = params_text(network.params) or "the config's network"
+        table = Table(title=title, title_justify="left", title_style="bold", box=None)
+        for heading in ("check", "of", "value", "verdict", "entries", "remark"):
+            table.add_column(
+                heading, justify="right" if heading in ("value", "entries") else "left"
+            )
+        for finding in network.findings:
+            style = {"right": "green", "acceptable": ""}.get(finding.verdict, "red")
+            entries = str(finding.entries or "")
+            value = f"{finding.value:.3g}"
+            verdict = Text(finding.verdict, style=style)
+            table.add_row(finding.check, finding.subject, value, verdict, entries, finding.remark)
+        console.print(table)
+    count = sum(finding.failed for network in networks for finding in network.findings)
+    total = sum(len(network.findings) for network in networks)
+    console.print(f"{total - count} of {total} checks passed")

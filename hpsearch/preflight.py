@@ -1,0 +1,63 @@
+"""Checks before the flight: gradients and sanity of a config's networks on its data."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hpsearch import datasets
+from hpsearch.config import SearchConfig
+from hpsearch.scales import from_unit
+from hpsearch.sections import FloatDimension, IntDimension
+from workers.nn.gradient_check import Finding, check_gradients
+from workers.nn.sanity_check import check_sanity
+from workers.nn.spec import NetworkSpec
+from workers.seeds import Purpose, generator
+
+
+@dataclass(frozen=True, slots=True)
+class Preflight:
+    """The findings about one network of the search, and what it was made of."""
+
+    params: Mapping[str, Any]
+    findings: tuple[Finding, ...]
+
+    @property
+    def failed(self) -> bool:
+        """Whether a check failed."""
+        return any(finding.failed for finding in self.findings)
+
+
+def preflight(config: SearchConfig) -> list[Preflight]:
+    """Check the network in the middle of every range, and one for each other choice.
+
+    Raises
+    ------
+    InputError
+        If the data can't be used, or the network does not fit it.
+    """
+    data = datasets.load(config.data, seed=config.study.seed).dataset
+    config.check_outputs(data.outputs)
+
+    def check(params: Mapping[str, Any], spec: NetworkSpec) -> Preflight:
+        findings = []
+        for run_check in (check_gradients, check_sanity):
+            rng = generator(config.study.seed, Purpose.CHECK)
+            findings += run_check(spec, data.x_train, data.y_train, outputs=data.outputs, rng=rng)
+        return Preflight(params, tuple(findings))
+
+    return [check(params, config.spec(params)) for params in _samples(config)]
+
+
+def _samples(config: SearchConfig) -> Iterator[dict[str, Any]]:
+    """Yield the middle of all ranges with each first choice, then every other choice."""
+    middle: dict[str, Any] = {}
+    others: list[tuple[str, Any]] = []
+    for name, dimension in config.search_space.items():
+        if isinstance(dimension, FloatDimension | IntDimension):
+            middle[name] = from_unit(dimension, 0.5)
+        else:
+            middle[name] = dimension.choices[0]
+            others += [(name, choice) for choice in dimension.choices[1:]]
+    yield middle
+    for name, choice in others:
+        yield middle | {name: choice}
