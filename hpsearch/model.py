@@ -71,25 +71,29 @@ class Model:
         """
         with threadpool_limits(1):
             inputs = x if preprocessed else self.preprocessing.transform(x)
+            parameters, statistics = self._arrays()
             scores = predict(
                 [self.spec],
-                self._parameters()[np.newaxis],
+                parameters[np.newaxis],
                 inputs,
                 features=int(self.metadata["features"]),
                 outputs=int(self.metadata["outputs"]),
+                statistics=None if statistics is None else statistics[np.newaxis],
             )
         shares: Floats = probabilities(self.spec.loss, scores)[0]
         return shares
 
-    def _parameters(self) -> Floats:
+    def _arrays(self) -> tuple[Floats, Floats | None]:
+        """Return the row of parameters and, with batch normalization, its statistics."""
+        arrays = self.snapshot.arrays
         name = "averaged" if self.averaged else "parameters"
-        if name not in self.snapshot.arrays:
+        if name not in arrays:
             raise InputError(
                 "running-average parameters exist where checkpoint.ema_decay is above 0",
                 f"a checkpoint of trial {self.metadata['trial']} without them",
                 "use --weights raw",
             )
-        return self.snapshot.arrays[name]
+        return arrays[name], arrays.get("averaged.statistics" if self.averaged else "statistics")
 
 
 def load(path: Path, *, averaged: bool | None = None) -> Model:

@@ -110,9 +110,12 @@ class _Stack:
         some = min(len(data.x_validation), data.rows)
         seen = learner.evaluate(data.x_train[:some], data.y_train[:some])
         raw = learner.evaluate(data.x_validation, data.y_validation)
+        # Per trial, since what a trial reports must not depend on its pack.
+        averaging = [self._settings.ema_decay > 0 or t.spec.swa_fraction > 0 for t in self.trials]
         smooth: list[Metrics] = [{} for _ in raw]
-        if self._settings.ema_decay > 0:
-            smooth = learner.evaluate(data.x_validation, data.y_validation, averaged=True)
+        if any(averaging):
+            scored = learner.evaluate(data.x_validation, data.y_validation, averaged=True)
+            smooth = [s if wanted else {} for s, wanted in zip(scored, averaging, strict=True)]
         return [
             {"train_loss": loss}
             | {f"train_{name}": value for name, value in fit.items() if name != "loss"}
