@@ -62,7 +62,7 @@ def make_ensemble(
     run.check()
     config = run.load_config()
     split = datasets.load(config.data, seed=config.study.seed)
-    run.check_data(split.dataset)
+    run.check_data(split.digest)
     chosen = build_ensemble(run, config, split, method=method, size=size, averaged=averaged)
     kind = "" if averaged is None else "-averaged" if averaged else "-raw"
     folder = run.ensembles / f"{method}-{size}{kind}"
@@ -135,6 +135,22 @@ def conclude(
     }
     _write(run.summary, summary)
     return Conclusion(summary, [verdict for stage in verdicts for verdict in stage])
+
+
+def reload(run: RunFolder) -> Conclusion:
+    """Return what a finished run came to, without looking at the test set again.
+
+    Raises
+    ------
+    RunError
+        If the summary is damaged.
+    """
+    try:
+        summary = json.loads(run.summary.read_text(encoding="utf-8"))
+        verdicts = [Verdict.from_json(border) for border in summary["borders"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(f"{run.summary} is damaged ({error!r}): remove it and resume") from error
+    return Conclusion(summary, verdicts)
 
 
 def _plain(value: Any) -> Any:

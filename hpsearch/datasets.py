@@ -1,5 +1,6 @@
 """From a config's ``data`` section to preprocessed splits; only the master runs this."""
 
+import hashlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +29,16 @@ class Split:
     dataset: Dataset
     x_test: NDArray[np.float32] | None
     y_test: NDArray[Any] | None
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the data set's digest and the test set: equal data, equal digest."""
+        result = hashlib.sha256(self.dataset.digest.encode())
+        for array in (self.x_test, self.y_test):
+            if array is not None:
+                result.update(repr((array.dtype.str, array.shape)).encode())
+                result.update(np.ascontiguousarray(array).data)
+        return result.hexdigest()
 
 
 def load(config: DataConfig, *, seed: int) -> Split:

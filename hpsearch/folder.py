@@ -12,7 +12,6 @@ from pathlib import Path
 from hpsearch import documents
 from hpsearch.config import SearchConfig, build
 from hpsearch.store import Store
-from workers.data import Dataset
 from workers.errors import InputError, RunError
 
 
@@ -55,13 +54,8 @@ class RunFolder:
     def create(self, config: SearchConfig) -> None:
         """Make the folder and write its config; everything in it is the user's alone.
 
-        Raises
-        ------
-        InputError
-            If the folder exists.
+        Its parent must be there, and itself must not.
         """
-        self.check_new()
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         for folder in (self.path, self.checkpoints, self.ensembles):
             folder.mkdir(mode=0o700)
         descriptor = os.open(self.config, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -107,10 +101,10 @@ class RunFolder:
                 "name a folder that `hpsearch run` made, such as results/digits",
             )
 
-    def check_data(self, data: Dataset) -> None:
-        """Raise InputError if ``data`` is not what the run began with."""
+    def check_data(self, digest: str) -> None:
+        """Raise InputError if the data are not those that the run began with."""
         with Store.read(self.database) as store:
-            if store.meta()["data_digest"] != data.digest:
+            if store.meta()["data_digest"] != digest:
                 raise InputError(
                     "a run goes on with the data that it began with",
                     "other values in data.source",

@@ -1,13 +1,14 @@
 """One run from its config to its summary: what ``hpsearch run`` does, without the printing."""
 
 import logging
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 
 from hpsearch import datasets
-from hpsearch.conclusion import Conclusion, conclude
+from hpsearch.conclusion import Conclusion, conclude, reload
 from hpsearch.config import SearchConfig
 from hpsearch.datasets import Split
 from hpsearch.executors import Executor, SerialExecutor
@@ -48,6 +49,7 @@ def run(
     """Search until every stage is over, and conclude.
 
     Nothing is written before the config, the data and the workers have been found good.
+    A run that is finished already returns what it came to.
 
     Raises
     ------
@@ -64,6 +66,8 @@ def run(
     going_on = resume and folder.path.exists()
     if going_on:
         _check_same(config, folder, split)
+        if folder.summary.is_file():
+            return reload(folder)
     elif not overwrite:
         folder.check_new()
     with ExitStack() as stack:
@@ -111,15 +115,20 @@ def _executor(config: SearchConfig, folder: RunFolder, split: Split, place: Plac
 
 
 def _create(config: SearchConfig, folder: RunFolder, split: Split) -> None:
-    folder.create(config)
+    """Make a run's folder whole, then give it its name: a crash leaves none or all of it."""
+    folder.path.parent.mkdir(parents=True, exist_ok=True)
+    working = RunFolder(folder.path.with_name(f".{folder.path.name}.new"))
+    shutil.rmtree(working.path, ignore_errors=True)
+    working.create(config)
     meta = {
         "name": config.study.name,
         "metric": config.study.metric,
         "direction": "maximize" if config.study.sign > 0 else "minimize",
         "seed": config.study.seed,
-        "data_digest": split.dataset.digest,
+        "data_digest": split.digest,
     }
-    Store.create(folder.database, meta).close()
+    Store.create(working.database, meta).close()
+    working.path.rename(folder.path)
 
 
 def _check_same(config: SearchConfig, folder: RunFolder, split: Split) -> None:
@@ -137,7 +146,7 @@ def _check_same(config: SearchConfig, folder: RunFolder, split: Split) -> None:
             f"changes in {', '.join(changed)}",
             f"use {folder.config}, or another --name",
         )
-    folder.check_data(split.dataset)
+    folder.check_data(split.digest)
 
 
 @contextmanager
