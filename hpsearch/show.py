@@ -1,5 +1,6 @@
 """What a person reads when a search is over: leaderboard, borders, the test, what next."""
 
+import json
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -95,7 +96,8 @@ def show_trials(
     if kind == "csv":
         sys.stdout.write(frame.to_csv(index=False))
     elif kind == "json":
-        sys.stdout.write(frame.to_json(orient="records", double_precision=15, indent=2) + "\n")
+        records = frame.astype(object).where(frame.notna(), None).to_dict("records")
+        sys.stdout.write(json.dumps(records, indent=2) + "\n")
     else:
         table = frame_table(frame.dropna(axis="columns", how="all"))
         Console(highlight=False, width=None if sys.stdout.isatty() else 1000).print(table)
