@@ -24,13 +24,24 @@ class _Group(click.Group):
             raise click.exceptions.Exit(130) from None
 
 
+class _ConfigCommand(click.Command):
+    """A command that takes a config: its help names what the config may choose from."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        del ctx
+        from hpsearch.choices import CHOICES
+
+        with formatter.section("What a config may choose from"):
+            formatter.write_dl([(key, ", ".join(table)) for key, table in CHOICES.items()])
+
+
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="hpsearch")
 def main() -> None:
     """Search the hyperparameters of NumPy networks, from coarse to fine, on many workers."""
 
 
-@main.command()
+@main.command(cls=_ConfigCommand)
 @click.argument("config", type=PATH)
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Change a value.")
 @click.option("--name", help="The run's name, in place of study.name.")
@@ -65,7 +76,7 @@ def run(
 @click.option("--address", help="A running Ray cluster to join; default: one of its own.")
 @click.option("--in-process", is_flag=True, help="Train in this process, without Ray.")
 def resume(run: Path, **place: Any) -> None:
-    """Go on with the search in the folder RUN where it was interrupted."""
+    """Go on with the interrupted search RUN."""
     from hpsearch.folder import RunFolder
 
     folder = RunFolder(run)
@@ -100,11 +111,13 @@ def _search(config: Any, folder: Any, place: dict[str, Any], resume: bool, overw
     show.show_conclusion(console, folder, Results.load(folder.path), conclusion)
 
 
-@main.command()
+@main.command(cls=_ConfigCommand)
 @click.argument("config", type=PATH)
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Change a value.")
 def check(config: Path, assignments: tuple[str, ...]) -> None:
-    """Check the gradients and the sanity of CONFIG's networks on its data.
+    """Check gradients and sanity of CONFIG's networks.
+
+    It is done on the config's own data, in double precision.
 
     Ends with exit code 1 if a check fails.
     """
@@ -157,7 +170,10 @@ def ensemble(run: Path, top: int, method: str, weights: str | None, test: bool) 
 def predict(
     model: Path, data: Path, output: Path, header: bool, delimiter: str, kind: str | None
 ) -> None:
-    """Predict the rows of DATA with MODEL: a run, an ensemble or a checkpoint."""
+    """Predict the rows of DATA with MODEL.
+
+    MODEL is a run's folder (its ensemble predicts), an ensemble's, or a checkpoint file.
+    """
     from hpsearch import prediction
 
     count = prediction.predict_file(
