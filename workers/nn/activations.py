@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from workers.nn.elementary import falling, falling_rest
 from workers.nn.jit import inlined, kernel
 from workers.nn.layout import Floats
 
@@ -48,9 +49,10 @@ def _elementwise(
     def forward(z: Floats, rows: Floats, bias: int, number: Floats, _out: Floats) -> None:
         one = z.dtype.type(1)
         for k in range(z.shape[0]):
+            b, n = rows[k, bias : bias + z.shape[2]], number[k]
             for r in range(z.shape[1]):
                 for j in range(z.shape[2]):
-                    z[k, r, j] = bend(z[k, r, j] + rows[k, bias + j], one, number[k])
+                    z[k, r, j] = bend(z[k, r, j] + b[j], one, n)
 
     @kernel
     def backward(
@@ -58,12 +60,13 @@ def _elementwise(
     ) -> None:
         one = d.dtype.type(1)
         for k in range(d.shape[0]):
-            gradient[k, bias : bias + d.shape[2]] = 0
+            db, n = gradient[k, bias : bias + d.shape[2]], number[k]
+            db[:] = 0
             for r in range(d.shape[1]):
                 for j in range(d.shape[2]):
-                    s = d[k, r, j] * tilt(a[k, r, j], one, number[k])
+                    s = d[k, r, j] * tilt(a[k, r, j], one, n)
                     d[k, r, j] = s
-                    gradient[k, bias + j] += s
+                    db[j] += s
 
     return Activation(forward, backward, parameter, edges)
 
@@ -77,15 +80,18 @@ def _identity_slope(_a: Any, one: Any, _number: Any) -> Any:
 
 
 def _sigmoid(z: Any, one: Any, _number: Any) -> Any:
-    return one / (one + np.exp(-z))
+    t = falling(-abs(z), one)
+    return (t if z < one - one else one) / (one + t)
 
 
 def _sigmoid_slope(a: Any, one: Any, _number: Any) -> Any:
     return a * (one - a)
 
 
-def _tanh(z: Any, _one: Any, _number: Any) -> Any:
-    return np.tanh(z)
+def _tanh(z: Any, one: Any, _number: Any) -> Any:
+    e = falling_rest(-abs(z + z), one)
+    t = e / (e + one + one)
+    return t if z < one - one else -t
 
 
 def _tanh_slope(a: Any, one: Any, _number: Any) -> Any:
@@ -128,7 +134,8 @@ def _leaky_relu_slope(a: Any, one: Any, number: Any) -> Any:
 
 
 def _elu(z: Any, one: Any, number: Any) -> Any:
-    return number * np.expm1(z) if z < one - one else z
+    zero = one - one
+    return number * falling_rest(zero if z > zero else z, one) if z < zero else z
 
 
 def _elu_slope(a: Any, one: Any, number: Any) -> Any:
@@ -139,9 +146,10 @@ def _elu_slope(a: Any, one: Any, number: Any) -> Any:
 def _maxout(z: Floats, rows: Floats, bias: int, _number: Floats, out: Floats) -> None:
     units = out.shape[2]
     for k in range(z.shape[0]):
+        b = rows[k, bias : bias + z.shape[2]]
         for r in range(z.shape[1]):
             for j in range(z.shape[2]):
-                z[k, r, j] = z[k, r, j] + rows[k, bias + j]
+                z[k, r, j] = z[k, r, j] + b[j]
             for j in range(units):
                 out[k, r, j] = z[k, r, j]
             for piece in range(1, z.shape[2] // units):
@@ -155,19 +163,29 @@ def _maxout_back(
     d: Floats, z: Floats, gradient: Floats, bias: int, _number: Floats, out: Floats
 ) -> None:
     units = d.shape[2]
-    zero = d.dtype.type(0)
+    zero, one = d.dtype.type(0), d.dtype.type(1)
+    top, winner = np.empty(units, d.dtype), np.empty(units, d.dtype)
     for k in range(z.shape[0]):
-        gradient[k, bias : bias + z.shape[2]] = 0
+        db = gradient[k, bias : bias + z.shape[2]]
+        db[:] = 0
         for r in range(z.shape[1]):
-            for j in range(units):
-                best = 0
-                for piece in range(1, z.shape[2] // units):
-                    if not z[k, r, piece * units + j] <= z[k, r, best * units + j]:
-                        best = piece
-                for piece in range(z.shape[2] // units):
-                    s = d[k, r, j] if piece == best else zero
-                    out[k, r, piece * units + j] = s
-                    gradient[k, bias + piece * units + j] += s
+            top[:] = z[k, r, :units]
+            winner[:] = 0
+            number = zero
+            for start in range(units, z.shape[2], units):
+                number += one
+                piece = z[k, r, start : start + units]
+                for j in range(units):
+                    winner[j] = winner[j] if piece[j] <= top[j] else number
+                    top[j] = top[j] if piece[j] <= top[j] else piece[j]
+            number = zero
+            for start in range(0, z.shape[2], units):
+                into, sums = out[k, r, start : start + units], db[start : start + units]
+                for j in range(units):
+                    s = d[k, r, j] if winner[j] == number else zero
+                    into[j] = s
+                    sums[j] += s
+                number += one
 
 
 ACTIVATIONS: Final[Mapping[str, Activation]] = {

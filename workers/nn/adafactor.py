@@ -9,34 +9,57 @@ from workers.nn.layout import Floats, Integers
 
 
 @inlined
-def _factor(g: Floats, x: Floats, means: Floats, l2: Any, old: Any, shape: tuple[int, int]) -> None:
-    """Add the penalty to ``g`` and move the means of ``g**2`` on: rows' first, then columns'."""
-    inputs, units = shape
-    tiny, rest = g.dtype.type(1e-30), g.dtype.type(1) - old
-    for j in range(inputs + units):
-        means[j] *= old
+def _factored(g: Floats, means: Floats, old: Any) -> None:
+    """Divide ``g`` ``(inputs, units)`` by its factored root mean square, in place.
+
+    ``means`` holds the running means of ``g**2`` over the columns, then over the rows.
+    """
+    kind = g.dtype.type
+    inputs, units = g.shape
+    row_means, column_means = means[:inputs], means[inputs : inputs + units]
+    rest, total = kind(1) - old, kind(0)
+    for j in range(units):
+        column_means[j] *= old
     for i in range(inputs):
-        total = g.dtype.type(0)
+        row, squares = g[i], kind(0)
         for j in range(units):
-            d = g[i * units + j] + l2 * x[i * units + j]
-            g[i * units + j] = d
-            square = rest * (d * d + tiny)
-            total += square
-            means[inputs + j] += square / g.dtype.type(inputs)
-        means[i] += total / g.dtype.type(units)
+            square = row[j] * row[j] + kind(1e-30)
+            column_means[j] += rest / kind(inputs) * square
+        for j in range(units):
+            squares += row[j] * row[j] + kind(1e-30)
+        row_means[i] = old * row_means[i] + rest / kind(units) * squares
+        total += row_means[i]
+    for i in range(inputs):
+        row, share = g[i], row_means[i] * kind(inputs) / total
+        for j in range(units):
+            row[j] /= np.sqrt(share * column_means[j])
 
 
 @inlined
-def _divide(g: Floats, means: Floats, shape: tuple[int, int]) -> None:
-    """Divide ``g`` by the root of ``rows' mean * columns' mean / mean``, in place."""
-    inputs, units = shape
-    total = g.dtype.type(0)
-    for i in range(inputs):
-        total += means[i]
-    for i in range(inputs):
-        share = means[i] * g.dtype.type(inputs) / total
-        for j in range(units):
-            g[i * units + j] /= np.sqrt(share * means[inputs + j])
+def _whole(g: Floats, means: Floats, old: Any) -> None:
+    """Divide ``g`` by the root of the running mean of each ``g**2``, in place."""
+    kind = g.dtype.type
+    for i in range(g.shape[0]):
+        means[i] = old * means[i] + (kind(1) - old) * (g[i] * g[i] + kind(1e-30))
+        g[i] /= np.sqrt(means[i])
+
+
+@inlined
+def _root_mean_square(values: Floats) -> Any:
+    """Return the root mean square, in lanes so that it need not wait for each addition."""
+    kind = values.dtype.type
+    lanes = np.zeros(16, values.dtype)
+    whole = values.shape[0] // 16
+    blocks = values[: whole * 16].reshape(whole, 16)
+    for i in range(whole):
+        for j in range(16):
+            lanes[j] += blocks[i, j] * blocks[i, j]
+    total = kind(0)
+    for j in range(16):
+        total += lanes[j]
+    for i in range(whole * 16, values.shape[0]):
+        total += values[i] * values[i]
+    return np.sqrt(total / kind(values.shape[0]))
 
 
 @kernel
@@ -64,22 +87,16 @@ def adafactor(
         for s in range(segments.shape[0]):
             start, stop = segments[s, 0], segments[s, 1]
             inputs, units = segments[s, 3], segments[s, 4]
-            l2 = knobs[k, 0] if segments[s, 2] else kind(0)
             x, g, v = rows[k, start:stop], gradient[k, start:stop], memory[k, 0, start:stop]
+            if segments[s, 2]:
+                l2 = knobs[k, 0]
+                for i in range(x.shape[0]):
+                    g[i] += l2 * x[i]
             if inputs + units < stop - start:
-                _factor(g, x, v, l2, old, (inputs, units))
-                _divide(g, v, (inputs, units))
+                _factored(g.reshape(inputs, units), v, old)
             else:
-                for i in range(stop - start):
-                    d = g[i] + l2 * x[i]
-                    v[i] = old * v[i] + (kind(1) - old) * (d * d + kind(1e-30))
-                    g[i] = d / np.sqrt(v[i])
-            size, step = kind(0), kind(0)
-            for i in range(stop - start):
-                size += x[i] * x[i]
-                step += g[i] * g[i]
-            count = kind(stop - start)
-            scale = now[0] * scales[k, s] * max(kind(1e-3), np.sqrt(size / count))
-            scale /= max(kind(1), np.sqrt(step / count))
-            for i in range(stop - start):
+                _whole(g, v, old)
+            scale = now[0] * scales[k, s] * max(kind(1e-3), _root_mean_square(x))
+            scale /= max(kind(1), _root_mean_square(g))
+            for i in range(x.shape[0]):
                 x[i] -= scale * g[i]

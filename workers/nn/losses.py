@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from workers.nn.jit import inlined, kernel
 from workers.nn.layout import Floats, Integers
+from workers.nn.softmax import softmax
 
 Kernel = Callable[
     [Floats, Floats, int, NDArray[Any], Integers, Floats, Floats, NDArray[np.float64]], None
@@ -61,39 +62,20 @@ def _rowwise(row_loss: Row) -> Kernel:
         batch, width = scores.shape[1], scores.shape[2]
         share = one / scores.dtype.type(batch)
         for k in range(scores.shape[0]):
-            gradient[k, bias : bias + width] = 0
+            db, b = gradient[k, bias : bias + width], rows[k, bias : bias + width]
+            db[:] = 0
             total = 0.0
             for r in range(batch):
                 row = scores[k, r]
                 for j in range(width):
-                    row[j] += rows[k, bias + j]
+                    row[j] += b[j]
                 total += value_of(row, targets[clock[1] + r], number[k], one)
                 for j in range(width):
                     row[j] *= share
-                    gradient[k, bias + j] += row[j]
+                    db[j] += row[j]
             totals[k] += total
 
     return loss
-
-
-def _softmax(s: Floats, y: Any, smoothing: Any, one: Any) -> Any:
-    """Compute ``-sum_j q_j log p_j``, p the softmax of s, q the smoothed target."""
-    top = s[0]
-    for j in range(1, s.shape[0]):
-        top = max(top, s[j])
-    spread = smoothing / s.dtype.type(s.shape[0])
-    kept = one - smoothing
-    wanted = kept * (s[y] - top)
-    mass = one - one
-    for j in range(s.shape[0]):
-        wanted += spread * (s[j] - top)
-        s[j] = np.exp(s[j] - top)
-        mass += s[j]
-    scale = one / mass
-    for j in range(s.shape[0]):
-        s[j] = s[j] * scale - spread
-    s[y] -= kept
-    return np.log(mass) - wanted
 
 
 def _hinge(s: Floats, y: Any, margin: Any, one: Any) -> Any:
@@ -154,9 +136,7 @@ def _squared_error(s: Floats, y: Any, _number: Any, one: Any) -> Any:
 
 
 LOSSES: Final[Mapping[str, Loss]] = {
-    "softmax": Loss(
-        _rowwise(_softmax), "classification", lambda c, _: float(np.log(c)), "label_smoothing"
-    ),
+    "softmax": Loss(softmax, "classification", lambda c, _: float(np.log(c)), "label_smoothing"),
     "hinge": Loss(
         _rowwise(_hinge), "classification", lambda c, m: (c - 1) * m, "margin", kinked=True
     ),

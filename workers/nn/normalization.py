@@ -5,12 +5,14 @@ shift is the bias that the activation adds. A member's row of statistics holds, 
 layer, the running means and then the running (biased) variances of its units.
 """
 
+from typing import Final
+
 import numpy as np
 
 from workers.nn.jit import kernel
 from workers.nn.layout import Floats, Integers
 
-EPSILON = 1e-5
+EPSILON: Final = 1e-5
 
 
 @kernel
@@ -32,30 +34,37 @@ def normalize(
     ``(members, units)`` for the way back. The running statistics are plain means over the
     updates ``counts + clock[0]`` until these are so many that the decay takes over.
     """
-    members, batch, units = z.shape
+    batch, units = z.shape[1], z.shape[2]
     kind = z.dtype.type
     share = kind(1) / kind(batch)
-    for k in range(members):
+    mean, variance = np.empty(units, z.dtype), np.empty(units, z.dtype)
+    for k in range(z.shape[0]):
         take = max(kind(1) - decay[k], kind(1) / kind(counts[k] + clock[0] + 1))
-        mean, variance = np.zeros(units, z.dtype), np.zeros(units, z.dtype)
+        means = statistics[k, start : start + units]
+        variances = statistics[k, start + units : start + 2 * units]
+        factors = rows[k, scale : scale + units]
+        mean[:] = 0
+        variance[:] = 0
         for r in range(batch):
             for j in range(units):
-                mean[j] += z[k, r, j] * share
+                mean[j] += z[k, r, j]
+        for j in range(units):
+            mean[j] *= share
         for r in range(batch):
             for j in range(units):
                 centred = z[k, r, j] - mean[j]
                 normed[k, r, j] = centred
-                variance[j] += centred * centred * share
+                variance[j] += centred * centred
         for j in range(units):
-            inverse[k, j] = kind(1) / np.sqrt(variance[j] + kind(EPSILON))
-            a, b = start + j, start + units + j
-            statistics[k, a] += take * (mean[j] - statistics[k, a])
-            statistics[k, b] += take * (variance[j] - statistics[k, b])
+            v = variance[j] * share
+            inverse[k, j] = kind(1) / np.sqrt(v + kind(EPSILON))
+            means[j] += take * (mean[j] - means[j])
+            variances[j] += take * (v - variances[j])
         for r in range(batch):
             for j in range(units):
                 n = normed[k, r, j] * inverse[k, j]
                 normed[k, r, j] = n
-                z[k, r, j] = n * rows[k, scale + j]
+                z[k, r, j] = n * factors[j]
 
 
 @kernel
@@ -66,20 +75,24 @@ def normalize_back(
 
     ``d_z = scale*inverse*(d - mean(d) - normed*mean(d*normed))``, the means over the batch.
     """
-    members, batch, units = d.shape
+    batch, units = d.shape[1], d.shape[2]
     kind = d.dtype.type
     share = kind(1) / kind(batch)
-    for k in range(members):
-        sums = np.zeros(units, d.dtype)
-        gradient[k, scale : scale + units] = 0
+    sums, factor = np.empty(units, d.dtype), np.empty(units, d.dtype)
+    for k in range(d.shape[0]):
+        products, factors = gradient[k, scale : scale + units], rows[k, scale : scale + units]
+        sums[:] = 0
+        products[:] = 0
         for r in range(batch):
             for j in range(units):
                 sums[j] += d[k, r, j]
-                gradient[k, scale + j] += d[k, r, j] * normed[k, r, j]
+                products[j] += d[k, r, j] * normed[k, r, j]
+        for j in range(units):
+            factor[j] = factors[j] * inverse[k, j]
         for r in range(batch):
             for j in range(units):
-                pull = (sums[j] + normed[k, r, j] * gradient[k, scale + j]) * share
-                d[k, r, j] = rows[k, scale + j] * inverse[k, j] * (d[k, r, j] - pull)
+                pull = (sums[j] + normed[k, r, j] * products[j]) * share
+                d[k, r, j] = factor[j] * (d[k, r, j] - pull)
 
 
 @kernel
@@ -87,9 +100,12 @@ def standardize(z: Floats, rows: Floats, scale: int, statistics: Floats, start: 
     """Normalize by the running statistics, in place, as at test time."""
     kind = z.dtype.type
     units = z.shape[2]
+    factor = np.empty(units, z.dtype)
     for k in range(z.shape[0]):
+        means = statistics[k, start : start + units]
+        for j in range(units):
+            variance = statistics[k, start + units + j]
+            factor[j] = rows[k, scale + j] / np.sqrt(variance + kind(EPSILON))
         for r in range(z.shape[1]):
             for j in range(units):
-                mean, variance = statistics[k, start + j], statistics[k, start + units + j]
-                inverse = kind(1) / np.sqrt(variance + kind(EPSILON))
-                z[k, r, j] = (z[k, r, j] - mean) * inverse * rows[k, scale + j]
+                z[k, r, j] = (z[k, r, j] - means[j]) * factor[j]

@@ -86,15 +86,19 @@ def _rule(step: Callable[[Any, Any, Any, Any, Numbers], Parts], *slots: str) -> 
                     rate, now[1], decay, beta1, one - beta1, beta2, one - beta2, rho, one - rho,
                     knob[5], now[2], now[3],
                 )  # fmt: skip
-                for i in range(segments[s, 0], segments[s, 1]):
-                    p = memory[k, 0, i] if count > 0 else zero
-                    q = memory[k, 1, i] if count > 1 else zero
-                    x, p, q = stepped(rows[k, i], gradient[k, i] + l2 * rows[k, i], p, q, c)
-                    rows[k, i] = x
+                start, stop = segments[s, 0], segments[s, 1]
+                x, g = rows[k, start:stop], gradient[k, start:stop]
+                first = memory[k, 0, start:stop] if count > 0 else g
+                second = memory[k, 1, start:stop] if count > 1 else g
+                for i in range(x.shape[0]):
+                    p = first[i] if count > 0 else zero
+                    q = second[i] if count > 1 else zero
+                    w, p, q = stepped(x[i], g[i] + l2 * x[i], p, q, c)
+                    x[i] = w
                     if count > 0:
-                        memory[k, 0, i] = p
+                        first[i] = p
                     if count > 1:
-                        memory[k, 1, i] = q
+                        second[i] = q
 
     return Optimizer(update, slots)
 

@@ -26,6 +26,23 @@ def penalty(row: Floats, penalized: int, *, l2: float, l1: float) -> float:
     return float(l2 / 2 * (weights @ weights) + l1 * np.abs(weights).sum())
 
 
+@inlined
+def _squares(g: Floats) -> float:
+    """Return the sum of squares, in lanes so that it need not wait for each addition."""
+    lanes = np.zeros(16)
+    whole = g.shape[0] // 16
+    blocks = g[: whole * 16].reshape(whole, 16)
+    for i in range(whole):
+        for j in range(16):
+            lanes[j] += blocks[i, j] * blocks[i, j]
+    total = 0.0
+    for j in range(16):
+        total += lanes[j]
+    for i in range(whole * 16, g.shape[0]):
+        total += g[i] * g[i]
+    return total
+
+
 @kernel
 def penalize(rows: Floats, gradient: Floats, penalized: int, numbers: Floats) -> None:
     """Add L1 and L2 to the gradient, then scale it to at most the member's greatest norm.
@@ -41,9 +58,7 @@ def penalize(rows: Floats, gradient: Floats, penalized: int, numbers: Floats) ->
                 sign = l1 if x[i] > zero else (-l1 if x[i] < zero else zero)
                 g[i] += l2 * x[i] + sign
         if limit > zero:
-            total = 0.0
-            for i in range(g.shape[0]):
-                total += g[i] * g[i]
+            total = _squares(g)
             if total > limit * limit:
                 scale = rows.dtype.type(limit / np.sqrt(total))
                 for i in range(g.shape[0]):
