@@ -107,12 +107,14 @@ class Search:
         commands: list[ev.Command] = []
         match event:
             case ev.WorkerReady(worker):
-                self._packs.pop(worker, None)
+                commands = self._reclaim(stage, worker, "its worker left the pack early")
                 self._idle.add(worker)
             case ev.Reported(_, reports):
                 commands = self._take_in(stage, reports)
             case ev.WorkerLost(worker, cause, retry):
-                commands = self._recover(stage, worker, cause, retry=retry)
+                self._idle.discard(worker)
+                commands = self._reclaim(stage, worker, cause, retry=retry)
+                commands.append(ev.ReplaceWorker(worker))
         commands += self._close(stage)
         return commands + self._dispatch(self.stages[-1])
 
@@ -183,15 +185,14 @@ class Search:
 
     # Workers
 
-    def _recover(
-        self, stage: StageRun, worker: int, cause: str, *, retry: bool
+    def _reclaim(
+        self, stage: StageRun, worker: int, cause: str, *, retry: bool = True
     ) -> list[ev.Command]:
-        """Put a lost worker's trials back in the queue, or end them if it is hopeless.
+        """Put a worker's unfinished trials back in the queue, or end them if it is hopeless.
 
         An error that would come again ends a trial only if it was alone in its pack;
         otherwise each of the pack goes on alone, so that the culprit finds itself.
         """
-        self._idle.discard(worker)
         pack = self._packs.pop(worker, None)
         commands: list[ev.Command] = []
         trials = [self.trials[trial.number] for trial in pack.trials] if pack else []
@@ -199,13 +200,13 @@ class Search:
             record.failures += 1
             note = ev.NoteFailure(record.number, record.attempt, record.epochs_done, cause)
             commands.append(note)
-            hopeless = not retry and len(trials) == 1
-            if hopeless or record.failures > self.config.study.max_failures:
+            most = self.config.study.max_failures
+            if record.failures > most if retry else len(trials) == 1:
                 commands.append(self._end(stage, record, "failed", cause))
             else:
                 record.state = "waiting"
                 self._waiting[record.number] = record
-        return [*commands, *self._sweep(), ev.ReplaceWorker(worker)]
+        return commands + self._sweep()
 
     def _dispatch(self, stage: StageRun) -> list[ev.Command]:
         commands: list[ev.Command] = []
