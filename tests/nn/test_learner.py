@@ -124,7 +124,7 @@ def test_dropout_drops_its_share_and_keeps_the_mean():
     spec = NetworkSpec(hidden=(2000,), activation="identity", dropout=0.3, batch_size="full")
     learner = _learner(spec)
     _train(learner, [1])
-    passes = learner._programs[40][0]
+    passes = learner._engine.programs[40][0]
     masked = passes.forward[2].args
     mask, before, after = masked[5], masked[0], masked[6]
     assert set(np.unique(mask)) == {0.0, 1 / 0.7}
@@ -140,7 +140,7 @@ def test_masks_change_with_step_layer_key_and_nothing_else():
     for keys in ([7, 8], [8, 7]):
         learner = _learner(spec, spec)
         learner.run_epoch(X, Y, order=np.arange(40), epoch=1, dropout_keys=keys)
-        forward = learner._programs[20][0].forward
+        forward = learner._engine.programs[20][0].forward
         found.append([forward[place].args[5].copy() for place in (2, 5)])
     (first, second), (swapped, _) = found
     np.testing.assert_array_equal(first[::-1], swapped)

@@ -11,11 +11,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-import numpy as np
-
 from workers.nn.elementary import falling, falling_rest
 from workers.nn.jit import inlined, kernel
 from workers.nn.layout import Floats
+from workers.nn.maxout import maxout, maxout_back
 
 Forward = Callable[[Floats, Floats, int, Floats, Floats], None]
 Backward = Callable[[Floats, Floats, Floats, int, Floats, Floats], None]
@@ -142,52 +141,6 @@ def _elu_slope(a: Any, one: Any, number: Any) -> Any:
     return a + number if a < one - one else one
 
 
-@kernel
-def _maxout(z: Floats, rows: Floats, bias: int, _number: Floats, out: Floats) -> None:
-    units = out.shape[2]
-    for k in range(z.shape[0]):
-        b = rows[k, bias : bias + z.shape[2]]
-        for r in range(z.shape[1]):
-            for j in range(z.shape[2]):
-                z[k, r, j] = z[k, r, j] + b[j]
-            for j in range(units):
-                out[k, r, j] = z[k, r, j]
-            for piece in range(1, z.shape[2] // units):
-                for j in range(units):
-                    s, top = z[k, r, piece * units + j], out[k, r, j]
-                    out[k, r, j] = top if s <= top else s
-
-
-@kernel
-def _maxout_back(
-    d: Floats, z: Floats, gradient: Floats, bias: int, _number: Floats, out: Floats
-) -> None:
-    units = d.shape[2]
-    zero, one = d.dtype.type(0), d.dtype.type(1)
-    top, winner = np.empty(units, d.dtype), np.empty(units, d.dtype)
-    for k in range(z.shape[0]):
-        db = gradient[k, bias : bias + z.shape[2]]
-        db[:] = 0
-        for r in range(z.shape[1]):
-            top[:] = z[k, r, :units]
-            winner[:] = 0
-            number = zero
-            for start in range(units, z.shape[2], units):
-                number += one
-                piece = z[k, r, start : start + units]
-                for j in range(units):
-                    winner[j] = winner[j] if piece[j] <= top[j] else number
-                    top[j] = top[j] if piece[j] <= top[j] else piece[j]
-            number = zero
-            for start in range(0, z.shape[2], units):
-                into, sums = out[k, r, start : start + units], db[start : start + units]
-                for j in range(units):
-                    s = d[k, r, j] if winner[j] == number else zero
-                    into[j] = s
-                    sums[j] += s
-                number += one
-
-
 ACTIVATIONS: Final[Mapping[str, Activation]] = {
     "identity": _elementwise(_identity, _identity_slope),
     "sigmoid": _elementwise(_sigmoid, _sigmoid_slope),
@@ -197,5 +150,5 @@ ACTIVATIONS: Final[Mapping[str, Activation]] = {
     "relu": _elementwise(_relu, _relu_slope, edges=(0,)),
     "leaky_relu": _elementwise(_leaky_relu, _leaky_relu_slope, "leaky_slope", (0,)),
     "elu": _elementwise(_elu, _elu_slope, "elu_alpha", (0,)),
-    "maxout": Activation(_maxout, _maxout_back, in_place=False),
+    "maxout": Activation(maxout, maxout_back, in_place=False),
 }

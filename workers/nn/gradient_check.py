@@ -5,21 +5,17 @@ The method and its bands are those of the CS231n notes: double precision, few da
 the penalty apart, entries whose differences cross a kink apart.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.nn.activations import ACTIVATIONS
-from workers.nn.evaluation import target_type
+from workers.nn.checked_losses import Loss, data_loss, penalty_loss
 from workers.nn.initializers import initial
 from workers.nn.layout import Floats
 from workers.nn.learner import Learner
-from workers.nn.losses import LOSSES
-from workers.nn.network import Passes, loss_calls
-from workers.nn.regularizers import penalize, penalty
 from workers.nn.spec import NetworkSpec
 from workers.nn.stack import Stack, plan, stack
 
@@ -28,7 +24,6 @@ POINTS: Final = 8
 ENTRIES: Final = 6
 
 Verdict = Literal["right", "acceptable", "doubtful", "wrong"]
-Loss = Callable[[Floats], tuple[float, NDArray[Any]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +84,10 @@ def check_gradients(
         for dropped in {False, bool(net.dropout.any())}:
             kind = "data loss, dropout" if dropped else "data loss"
             keys = rng.integers(0, 2**63, 1, np.uint64) if dropped else None
-            loss, gradient = _data_loss(net, x[few], y[few], keys)
+            loss, gradient = data_loss(net, x[few], y[few], keys)
             findings += _compare(f"{kind}, {moment}", net, loss, gradient, rng)
         if spec.l2 or spec.l1:
-            findings += _compare(f"penalty, {moment}", net, *_penalty(net), rng)
+            findings += _compare(f"penalty, {moment}", net, *penalty_loss(net), rng)
     return findings
 
 
@@ -118,57 +113,6 @@ def _burn_in(
         keys = [int(rng.integers(2**63))]
         learner.run_epoch(x, y, order=rng.permutation(len(x)), epoch=epoch, dropout_keys=keys)
     return learner.state(0)["parameters"]
-
-
-def _data_loss(
-    net: Stack, x: NDArray[Any], y: NDArray[Any], keys: NDArray[np.uint64] | None
-) -> tuple[Loss, Floats]:
-    passes = Passes(net, len(x), training=True, keys=keys, clock=np.zeros(2, np.int64))
-    passes.inputs[...] = x
-    targets = y.astype(target_type(net))
-    if LOSSES[net.spec.loss].task == "regression":
-        targets = targets.reshape(passes.scores.shape[1:])
-    totals = np.zeros(1)
-    calls = loss_calls(passes, targets, totals)
-
-    def loss(row: Floats) -> tuple[float, NDArray[Any]]:
-        net.rows[0] = row
-        totals[:] = 0
-        with np.errstate(all="ignore"):
-            for call in calls:
-                call()
-        return float(totals[0] / len(x)), np.concatenate(list(_winners(passes)))
-
-    loss(net.rows[0].copy())
-    return loss, net.gradient[0].copy()
-
-
-def _winners(passes: Passes) -> Iterator[NDArray[Any]]:
-    """Yield which side of every maximum wins, layer by layer and in the loss."""
-    spec = passes.net.spec
-    activation = ACTIVATIONS[spec.activation]
-    for a in passes.bent:
-        for edge in activation.edges:
-            yield (1 * (a > edge) + (a >= edge)).ravel()
-        if not activation.in_place:
-            pieces = a.reshape(*a.shape[:2], spec.maxout_pieces, -1)
-            yield pieces.argmax(axis=2).ravel()
-    if LOSSES[spec.loss].kinked:
-        yield 1 * (passes.scores != 0).ravel()
-    yield np.zeros(0, np.int64)
-
-
-def _penalty(net: Stack) -> tuple[Loss, Floats]:
-    spec, weights = net.spec, net.layout.penalized
-    numbers = np.array([[spec.l2, spec.l1, 0.0]])
-    gradient = np.zeros_like(net.rows)
-    penalize(net.rows, gradient, weights, numbers)
-
-    def loss(row: Floats) -> tuple[float, NDArray[Any]]:
-        signs = np.sign(row[:weights]) if spec.l1 else np.zeros(0)
-        return penalty(row, weights, l2=spec.l2, l1=spec.l1), signs
-
-    return loss, gradient[0]
 
 
 def _compare(

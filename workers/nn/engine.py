@@ -1,0 +1,100 @@
+"""One epoch of a stack: the calls of a step, prepared once, made for every mini-batch."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workers.nn import lbfgs
+from workers.nn.evaluation import target_type
+from workers.nn.layout import Integers, Layout
+from workers.nn.memory import UPDATES, Memory
+from workers.nn.network import Call, Passes, loss_calls
+from workers.nn.optimizers import OPTIMIZERS
+from workers.nn.stack import stack
+from workers.nn.updates import fill_rates, update_calls
+
+
+class Engine:
+    """The buffers and calls that train the members of a memory, epoch by epoch."""
+
+    def __init__(self, memory: Memory, layout: Layout, *, rows: int, outputs: int) -> None:
+        self._memory, self._layout, self._rows = memory, layout, rows
+        members, kind = memory.rows.shape[0], memory.rows.dtype
+        self.net = stack(
+            memory.specs,
+            memory.rows,
+            layout,
+            statistics=memory.statistics,
+            counts=np.zeros(members, np.int64),
+        )
+        self._clock = np.zeros(2, np.int64)
+        self._keys = np.zeros(members, np.uint64)
+        self._totals = np.zeros(members)
+        self._minimizes = OPTIMIZERS[self.net.spec.optimizer].update is None
+        steps = 1 if self._minimizes else -(-rows // self.batch)
+        self._rates = np.zeros((steps, members, 5), kind)
+        target = target_type(self.net)
+        self._targets: NDArray[Any] = np.zeros((rows, outputs) if target == kind else rows, target)
+        self._update = update_calls(
+            memory, layout, self.net.gradient, clock=self._clock, rates=self._rates
+        )
+        sizes = set() if self._minimizes else {self.batch, rows % self.batch} - {0}
+        self.programs = {size: self._program(size) for size in sizes}
+
+    @property
+    def batch(self) -> int:
+        """Rows of a full mini-batch."""
+        size = self.net.spec.batch_size
+        return self._rows if isinstance(size, str) else min(size, self._rows)
+
+    def _program(self, batch: int) -> tuple[Passes, list[Call]]:
+        passes = Passes(self.net, batch, training=True, keys=self._keys, clock=self._clock)
+        return passes, loss_calls(passes, self._targets, self._totals) + self._update
+
+    def run(
+        self,
+        x: NDArray[Any],
+        y: NDArray[Any],
+        order: Integers,
+        *,
+        epoch: int,
+        epochs: int,
+        keys: Sequence[int],
+    ) -> NDArray[np.float64]:
+        """Train one epoch of a budget of ``epochs``; return the mean data losses."""
+        memory = self._memory
+        fill_rates(memory, self._rates, epoch=epoch, epochs=epochs)
+        self.net.counts[:] = memory.counters[:, UPDATES]
+        self._keys[:] = np.array(keys, np.uint64)
+        self._totals[:] = 0
+        self._targets[...] = y[order].reshape(self._targets.shape)
+        with np.errstate(all="ignore"):
+            if self._minimizes:
+                self._minimize(x[order])
+            else:
+                self._descend(x, order)
+        memory.counters[:, UPDATES] += len(self._rates)
+        return self._totals / self._rows
+
+    def _descend(self, x: NDArray[Any], order: Integers) -> None:
+        clock, count, batch, start = self._clock, self._rows, self.batch, 0
+        for step in range(len(self._rates)):
+            passes, calls = self.programs[min(batch, count - start)]
+            clock[0], clock[1] = step, start
+            rows = order[start : start + passes.batch]
+            x.take(rows, axis=0, out=passes.inputs, mode="clip")
+            for call in calls:
+                call()
+            start += batch
+
+    def _minimize(self, x: NDArray[Any]) -> None:
+        memory = self._memory
+        for member, spec in enumerate(memory.specs):
+            one = slice(member, member + 1)
+            rows, statistics = memory.rows[one], memory.statistics[one]
+            alone = stack([spec], rows, self._layout, statistics=statistics)
+            self._totals[member] = self._rows * lbfgs.minimize(alone, x, self._targets)
+        for call in self._update:
+            call()
