@@ -39,7 +39,7 @@ def build_ensemble(
         method=method,
         size=size,
         metric=config.study.metric,
-        x=split.dataset.x_validation,
+        x=split.x_validation,
         y=split.dataset.y_validation,
         averaged=averaged,
     )
@@ -61,7 +61,7 @@ def make_ensemble(
     run = RunFolder(path)
     run.check()
     config = run.load_config()
-    split = datasets.load(config.data, seed=config.study.seed)
+    split = datasets.load(config.data, seed=config.study.seed, chains=config.chains)
     run.check_data(split.digest)
     chosen = build_ensemble(run, config, split, method=method, size=size, averaged=averaged)
     kind = "" if averaged is None else "-averaged" if averaged else "-raw"
@@ -74,15 +74,13 @@ def make_ensemble(
 def score(chosen: Ensemble, split: Split, *, test: bool) -> dict[str, float]:
     """Return ``val_...`` metrics of an ensemble, and ``test_...`` ones if asked for."""
     data = split.dataset
-    parts = {"val": (data.x_validation, data.y_validation)}
+    parts = {"val": (split.x_validation, data.y_validation)}
     if test and split.x_test is not None and split.y_test is not None:
         parts["test"] = (split.x_test, split.y_test)
     return {
         f"{part}_{name}": value
         for part, (x, y) in parts.items()
-        for name, value in model.measure(
-            data.task, chosen.predict_proba(x, preprocessed=True), y
-        ).items()
+        for name, value in model.measure(data.task, chosen.predict_proba(x), y).items()
     }
 
 

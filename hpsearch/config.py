@@ -72,6 +72,12 @@ class SearchConfig:
         hints = get_type_hints(NetworkSpec, include_extras=True)
         return {name: _limits(hints[name]) for name in self.search_space}
 
+    @cached_property
+    def chains(self) -> set[tuple[str, ...]]:
+        """The chains of preprocessing that trials may ask for."""
+        networks = [self.network, *_corners(self.network, self.search_space)]
+        return {network.preprocess for network in networks if network.preprocess is not None}
+
     @property
     def num_trials(self) -> int:
         """How many trials the stages have together."""
@@ -194,9 +200,11 @@ def _check_together(config: SearchConfig) -> None:
         raise InputError(
             "checkpoint.keep_top must be at least ensemble.size", sizes, "raise keep_top"
         )
-    for preprocessor in config.data.preprocess:
+    for preprocessor in [
+        step for chain in (config.data.preprocess, *config.chains) for step in chain
+    ]:
         if preprocessor not in PREPROCESSORS:
-            known = f"data.preprocess takes {', '.join(PREPROCESSORS)}"
+            known = f"preprocess takes {', '.join(PREPROCESSORS)}"
             raise InputError(known, repr(preprocessor), "pick one of them")
     names = [stage.name for stage in config.stages]
     for name in names:

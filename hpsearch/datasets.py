@@ -1,7 +1,8 @@
 """From a config's ``data`` section to preprocessed splits; only the master runs this."""
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,12 +23,14 @@ from workers.preprocessing import Preprocessing, fit
 class Split:
     """What a search has: the workers' data set, and the test set, which stays here.
 
-    ``x_test`` is preprocessed float32 (rows, features), ``y_test`` like the data set's
-    ``y_train``; both are None if the config says ``test: null``.
+    ``x_validation`` and ``x_test`` are raw, (rows, features), as a model takes them;
+    ``y_test`` is like the data set's ``y_train``. The test set is None if the config says
+    ``test: null``.
     """
 
     dataset: Dataset
-    x_test: NDArray[np.float32] | None
+    x_validation: NDArray[Any]
+    x_test: NDArray[Any] | None
     y_test: NDArray[Any] | None
 
     @property
@@ -41,11 +44,12 @@ class Split:
         return result.hexdigest()
 
 
-def load(config: DataConfig, *, seed: int) -> Split:
+def load(config: DataConfig, *, seed: int, chains: Collection[tuple[str, ...]] = ()) -> Split:
     """Read, split, check and preprocess what ``config`` names.
 
     Relative paths count from the current folder. Preprocessing is fitted on the training
-    rows only, and random splits follow from the search's ``seed``.
+    rows only, and random splits follow from the search's ``seed``. The data set's
+    alternatives are the ``chains`` beside the config's own.
 
     Raises
     ------
@@ -54,13 +58,15 @@ def load(config: DataConfig, *, seed: int) -> Split:
     """
     table, parts = split(config, seed=seed)
     labels = encode(parts, table, task=config.task)
-    # One thread, since the last bits of a matrix product depend on their number.
-    with threadpool_limits(1):
-        preprocessing = fit(config.preprocess, parts["train"].x)
-        x = {name: _transform(part, preprocessing, name) for name, part in parts.items()}
-    _check_variation(x["train"])
-    dataset = _dataset(config, table, x, labels, preprocessing)
-    return Split(dataset, x.get("test"), labels.y.get("test"))
+    others = {
+        chain: _prepare(config, chain, table, parts, labels)
+        for chain in sorted(set(chains) - {config.preprocess})
+    }
+    dataset = replace(
+        _prepare(config, config.preprocess, table, parts, labels), alternatives=others
+    )
+    x_test = parts["test"].x if "test" in parts else None
+    return Split(dataset, parts["validation"].x, x_test, labels.y.get("test"))
 
 
 def read_features(
@@ -92,6 +98,22 @@ def read_features(
         labelled=False,
     )
     return read(source).x
+
+
+def _prepare(
+    config: DataConfig,
+    chain: tuple[str, ...],
+    table: Table,
+    parts: Mapping[str, Part],
+    labels: Labels,
+) -> Dataset:
+    """Fit a chain on the training rows and return the data set under it."""
+    # One thread, since the last bits of a matrix product depend on their number.
+    with threadpool_limits(1):
+        preprocessing = fit(chain, parts["train"].x)
+        x = {name: _transform(part, preprocessing, name) for name, part in parts.items()}
+    _check_variation(x["train"])
+    return _dataset(config, table, x, labels, preprocessing)
 
 
 def _transform(part: Part, preprocessing: Preprocessing, name: str) -> NDArray[np.float32]:

@@ -38,16 +38,13 @@ class Ensemble:
         """The class labels in the order of the probabilities; empty in regression."""
         return self.members[0].classes
 
-    def predict_proba(self, x: NDArray[Any], *, preprocessed: bool = False) -> Floats:
+    def predict_proba(self, x: NDArray[Any]) -> Floats:
         """Return ``sum_k weights[k] * probabilities_k``, ``(rows, classes)``.
 
         In regression the same of the predicted targets, ``(rows, outputs)``. ``x`` is
-        raw, ``(rows, features)``, unless it is said to be ``preprocessed``.
+        raw, ``(rows, features)``.
         """
-        return _average(
-            [member.predict_proba(x, preprocessed=preprocessed) for member in self.members],
-            self.weights,
-        )
+        return _average([member.predict_proba(x) for member in self.members], self.weights)
 
 
 def choose(
@@ -73,7 +70,7 @@ def choose(
     metric
         The search's metric, by which a greedy choice is made.
     x, y
-        The preprocessed validation rows and their classes or targets.
+        The raw validation rows and their classes or targets.
     averaged
         Whether to use running-average parameters; None leaves it to the metric.
 
@@ -88,7 +85,7 @@ def choose(
         raise InputError("an ensemble needs a completed trial", "none", "train more trials")
     pool = candidates[:size] if method == "top" else candidates
     models = [model.load(path, averaged=averaged) for path in pool]
-    predictions = [m.predict_proba(x, preprocessed=True) for m in models]
+    predictions = [m.predict_proba(x) for m in models]
     name = metric.removeprefix("ema_").removeprefix("val_")
     sign = 1 if METRICS[f"val_{name}"] == "maximize" else -1
     task = models[0].task

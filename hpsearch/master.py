@@ -33,7 +33,8 @@ def prepare(config: SearchConfig, store: Store, data: Dataset, *, workers: int) 
 
     def parameter_count(spec: NetworkSpec) -> int:
         width = scores(spec.loss, data.outputs)
-        return layout(spec, features=data.features, scores=width).size
+        features = data.prepared(spec.preprocess).features
+        return layout(spec, features=features, scores=width).size
 
     search = Search(config, workers=workers, parameter_count=parameter_count)
     stages = [

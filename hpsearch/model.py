@@ -64,18 +64,17 @@ class Model:
             {name.removeprefix(prefix): a for name, a in arrays if name.startswith(prefix)}
         )
 
-    def predict_proba(self, x: NDArray[Any], *, preprocessed: bool = False) -> Floats:
+    def predict_proba(self, x: NDArray[Any]) -> Floats:
         """Return class probabilities ``(rows, classes)``, or predictions in regression.
 
-        ``x`` is raw, ``(rows, features)``, unless it is said to be ``preprocessed``.
+        ``x`` is raw, ``(rows, features)``.
         """
         with threadpool_limits(1):
-            inputs = x if preprocessed else self.preprocessing.transform(x)
             parameters, statistics = self._arrays()
             scores = predict(
                 [self.spec],
                 parameters[np.newaxis],
-                inputs,
+                self.preprocessing.transform(x),
                 features=int(self.metadata["features"]),
                 outputs=int(self.metadata["outputs"]),
                 statistics=None if statistics is None else statistics[np.newaxis],

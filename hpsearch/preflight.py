@@ -35,14 +35,16 @@ def preflight(config: SearchConfig) -> list[Preflight]:
     InputError
         If the data can't be used, or the network does not fit it.
     """
-    data = datasets.load(config.data, seed=config.study.seed).dataset
+    split = datasets.load(config.data, seed=config.study.seed, chains=config.chains)
+    data = split.dataset
     config.check_outputs(data.outputs)
 
     def check(params: Mapping[str, Any], spec: NetworkSpec) -> Preflight:
         findings = []
+        rows = data.prepared(spec.preprocess)
         for run_check in (check_gradients, check_sanity):
             rng = generator(config.study.seed, Purpose.CHECK)
-            findings += run_check(spec, data.x_train, data.y_train, outputs=data.outputs, rng=rng)
+            findings += run_check(spec, rows.x_train, rows.y_train, outputs=rows.outputs, rng=rng)
         return Preflight(params, tuple(findings))
 
     return [check(params, config.spec(params)) for params in _samples(config)]

@@ -61,7 +61,7 @@ def run(
         If SIGINT or SIGTERM came.
     """
     began = time.monotonic()
-    split = datasets.load(config.data, seed=config.study.seed)
+    split = datasets.load(config.data, seed=config.study.seed, chains=config.chains)
     config.check_outputs(split.dataset.outputs)
     going_on = resume and folder.path.exists()
     if going_on:

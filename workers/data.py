@@ -1,7 +1,8 @@
 """The data set as workers see it: finished arrays, without the test set."""
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -19,7 +20,9 @@ class Dataset:
     and ``y_validation`` are int32 class indices (rows,) in classification and float32
     (rows, outputs) in regression. ``classes`` holds the labels' text by class index
     (empty in regression), ``feature_names`` and ``target`` name the source's columns
-    before preprocessing. Plain arrays in a plain object: Ray maps them without a copy.
+    before preprocessing. ``alternatives`` are the same rows under other chains of
+    preprocessing, where a search chooses among them. Plain arrays in a plain object: Ray
+    maps them without a copy.
     """
 
     task: str
@@ -31,6 +34,13 @@ class Dataset:
     feature_names: tuple[str, ...]
     target: str
     preprocessing: Preprocessing
+    alternatives: Mapping[tuple[str, ...], "Dataset"] = field(default_factory=dict)
+
+    def prepared(self, chain: tuple[str, ...] | None) -> "Dataset":
+        """Return the data under a chain of preprocessing; None stands for its own."""
+        if chain is None or chain == self.preprocessing.chain:
+            return self
+        return self.alternatives[chain]
 
     @property
     def features(self) -> int:
@@ -57,4 +67,6 @@ class Dataset:
         for array in (*arrays, *self.preprocessing.to_arrays().values()):
             result.update(repr((array.dtype.str, array.shape)).encode())
             result.update(np.ascontiguousarray(array).data)
+        for other in self.alternatives.values():
+            result.update(other.digest.encode())
         return result.hexdigest()

@@ -44,7 +44,7 @@ class _Stack:
     def __init__(self, pack: Pack, data: Dataset, settings: RunSettings) -> None:
         self.trials = list(pack.trials)
         self.epoch = 0
-        self._data = data
+        self._data = data = data.prepared(pack.trials[0].spec.preprocess)
         self._settings = settings
         self._histories: dict[int, list[Metrics]] = {t.number: [] for t in self.trials}
         seed = settings.seed

@@ -71,6 +71,7 @@ def test_annotations_bound_single_numbers(values):
 
 def test_structure_covers_exactly_what_cannot_vary():
     changed = {
+        "preprocess": ("center",),
         "hidden": (3,),
         "activation": "tanh",
         "maxout_pieces": 3,

@@ -20,6 +20,8 @@ class NetworkSpec:
 
     Parameters
     ----------
+    preprocess
+        The chain of steps on the inputs, by which the data is chosen; None: the data's own.
     hidden
         Units of each hidden layer; ``()`` is a linear model.
     activation, maxout_pieces
@@ -72,6 +74,7 @@ class NetworkSpec:
         Stop after so many epochs without a better validation score.
     """
 
+    preprocess: tuple[str, ...] | None = None
     hidden: tuple[Count, ...] = (64,)
     activation: str = "relu"
     maxout_pieces: Annotated[int, Ge(2)] = 2
@@ -114,6 +117,7 @@ class NetworkSpec:
 
 
 STRUCTURAL: Final = (
+    "preprocess",
     "hidden",
     "activation",
     "maxout_pieces",
