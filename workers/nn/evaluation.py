@@ -7,7 +7,6 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.nn.activations import ACTIVATIONS
 from workers.nn.layout import Floats, Integers
 from workers.nn.losses import LOSSES
 from workers.nn.network import Passes
@@ -44,7 +43,8 @@ def raw_scores(net: Stack, x: NDArray[Any]) -> Floats:
     size = max(1, min(len(x), BATCH_VALUES // max(net.layout.widths)))
     result = np.empty((net.members, len(x), net.layout.widths[-1]), net.rows.dtype)
     passes: Passes | None = None
-    clock, bias = np.zeros(2, np.int64), net.layout.biases[-1].start
+    last, clock = net.layout.biases[-1], np.zeros(2, np.int64)
+    biases = net.rows[:, np.newaxis, last.start : last.stop]
     with np.errstate(all="ignore"):
         for start in range(0, len(x), size):
             rows = x[start : start + size]
@@ -53,9 +53,7 @@ def raw_scores(net: Stack, x: NDArray[Any]) -> Floats:
             passes.inputs[...] = rows
             for call in passes.forward:
                 call()
-            add_bias = ACTIVATIONS["identity"].forward
-            add_bias(passes.scores, net.rows, bias, net.activation, passes.scores)
-            result[:, start : start + size] = passes.scores
+            np.add(passes.scores, biases, out=result[:, start : start + size])
     return result
 
 

@@ -15,7 +15,7 @@ from workers.nn.activations import ACTIVATIONS
 from workers.nn.layout import Floats, Integers, views
 from workers.nn.losses import LOSSES
 from workers.nn.normalization import normalize, normalize_back, standardize
-from workers.nn.regularizers import Keys, dropout, masked
+from workers.nn.regularizers import Keys, dropout
 from workers.nn.stack import Stack
 
 Call = Callable[[], object]
@@ -85,7 +85,7 @@ class Passes:
         self.backward.insert(0, back)
         mask = self._dropped(out, layer + 1)
         if mask is not None:
-            self.backward.insert(0, partial(masked, d, mask[0]))
+            self.backward.insert(0, partial(np.multiply, d, mask[0], d))
         return out if mask is None else mask[1], d
 
     def _normalized(self, layer: int, z: Floats, dz: Floats) -> None:

@@ -126,12 +126,3 @@ def dropout(
                 m = kept if drawn >= bar else zero
                 mask[k, r, j] = m
                 out[k, r, j] = source[r, j] * m
-
-
-@kernel
-def masked(d: Floats, mask: Floats) -> None:
-    """Multiply a gradient by the mask of its forward pass, in place."""
-    for k in range(d.shape[0]):
-        for r in range(d.shape[1]):
-            for j in range(d.shape[2]):
-                d[k, r, j] *= mask[k, r, j]
