@@ -1,5 +1,6 @@
 """The search's SQLite file: trials, epochs and stages. Only the master writes it."""
 
+import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -90,7 +91,7 @@ class Store:
     def begin_stage(self, number: int, name: str, space: Mapping[str, Any]) -> None:
         """Write down a stage and the ranges that it samples from."""
         statement = "INSERT INTO stages VALUES (?, ?, 'running', ?, '[]')"
-        self._database.change_one(statement, number, name, canonical(space))
+        self._database.change_one(statement, number, name, json.dumps(space))  # order counts
 
     def end_stage(self, number: int, verdicts: Sequence[Mapping[str, Any]]) -> None:
         """Write down that a stage is over and what was learned about its ranges."""
