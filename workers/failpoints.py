@@ -1,18 +1,26 @@
 """Named points at which a fault can be injected from outside, to test what survives it.
 
-The environment variable ``HPSEARCH_FAILPOINT`` holds ``NAME[=ACTION[@HIT[+]]]``. The
-action is ``kill`` (the default), ``stop``, ``term`` or ``int`` to send that signal to
-the own process, or the name of an errno such as ``ENOSPC`` to raise that `OSError`. It
-happens at the HIT-th time (counted from 1 in each process) that the point is passed, and
-with a ``+`` at every later time too. Without the variable a point does nothing.
+The environment variable ``HPSEARCH_FAILPOINT`` holds ``NAME[=ACTION[@HIT[+]]]``. A NAME
+that ends in ``*`` is that of every point which begins so. The action is ``kill`` (the
+default), ``stop``, ``term`` or ``int`` to send that signal to the own process, the name
+of an errno such as ``ENOSPC`` to raise that `OSError`, ``memory`` to raise `MemoryError`,
+``sleep`` to stay for an hour, or ``note`` to do nothing. It happens at the HIT-th time
+(counted from 1 in each process) that such a point is passed, and with a ``+`` at every
+later time too. Without the variable a point does nothing.
+
+``HPSEARCH_FAILPOINT_FILES`` may name a folder beside it. Each process then writes the
+points it passes to a file ``PROCESS.points`` there, and of all processes only one acts.
 """
 
 import errno
 import os
 import signal
+import time
 from collections import Counter
+from pathlib import Path
 
 VARIABLE = "HPSEARCH_FAILPOINT"
+FILES = "HPSEARCH_FAILPOINT_FILES"
 
 _hits: Counter[str] = Counter()
 
@@ -24,23 +32,43 @@ def failpoint(name: str) -> None:
     ------
     OSError
         If the action is the name of an errno.
+    MemoryError
+        If the action is ``memory``.
     """
     wanted = os.environ.get(VARIABLE)
     if wanted is None:
         return
+    files = os.environ.get(FILES)
+    if files is not None:
+        with (Path(files) / f"{os.getpid()}.points").open("a") as file:
+            file.write(f"{name}\n")
     target, _, plan = wanted.partition("=")
-    if target != name:
+    if target != name and not (target.endswith("*") and name.startswith(target[:-1])):
         return
     action, _, hit = plan.partition("@")
-    _hits[name] += 1
+    _hits[target] += 1
     first = int(hit.removesuffix("+") or 1)
-    if _hits[name] == first or (hit.endswith("+") and _hits[name] > first):
+    due = _hits[target] == first or (hit.endswith("+") and _hits[target] > first)
+    if due and (files is None or hit.endswith("+") or _is_first(Path(files) / "fired")):
         _act(action or "kill", name)
+
+
+def _is_first(path: Path) -> bool:
+    """Tell whether no process has acted yet; from now on one has."""
+    try:
+        path.touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
 
 
 def _act(action: str, name: str) -> None:
     if action in {"kill", "stop", "term", "int"}:
         os.kill(os.getpid(), signal.Signals[f"SIG{action.upper()}"])
-        return
-    code = int(getattr(errno, action))
-    raise OSError(code, os.strerror(code), name)
+    elif action == "sleep":
+        time.sleep(3600)
+    elif action == "memory":
+        raise MemoryError(name)
+    elif action != "note":
+        code = int(getattr(errno, action))
+        raise OSError(code, os.strerror(code), name)
