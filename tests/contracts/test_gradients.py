@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from workers.nn.activations import ACTIVATIONS
-from workers.nn.evaluation import target_type
+from workers.nn.evaluation import targets
 from workers.nn.initializers import initial
 from workers.nn.losses import LOSSES
 from workers.nn.network import Passes, loss_calls
@@ -32,9 +32,9 @@ def _problem(spec, members):
     passes.inputs[...] = np.random.default_rng(3).standard_normal((BATCH, FEATURES))
     regression = loss.task == "regression"
     shape = (BATCH, outputs) if regression else BATCH
-    y = np.random.default_rng(4).integers(0, outputs, shape).astype(target_type(net))
+    y = np.random.default_rng(4).integers(0, outputs, shape)
     totals = np.zeros(members)
-    calls = loss_calls(passes, y, totals)
+    calls = loss_calls(passes, targets(net, y), totals)
 
     def evaluate(rows):
         net.rows[...] = rows

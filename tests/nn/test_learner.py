@@ -208,6 +208,16 @@ def test_members_must_share_a_structure():
         _learner(NetworkSpec(hidden=(3,)), NetworkSpec(hidden=(4,)))
 
 
+@pytest.mark.parametrize("label", [-1, 3])
+def test_labels_outside_the_classes_are_refused(label):
+    learner = _learner(NetworkSpec())
+    y = np.where(np.arange(40) == 7, label, Y)
+    with pytest.raises(InputError, match="class indices from 0 to 2"):
+        learner.run_epoch(X, y, order=np.arange(40), epoch=1, dropout_keys=[0])
+    with pytest.raises(InputError, match="class indices from 0 to 2"):
+        learner.evaluate(X, y)
+
+
 SCRIPT = """
 import numpy as np
 from workers.nn.activations import ACTIVATIONS

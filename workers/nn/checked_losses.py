@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.nn.activations import ACTIVATIONS
-from workers.nn.evaluation import target_type
+from workers.nn.evaluation import targets
 from workers.nn.layout import Floats
 from workers.nn.losses import LOSSES
 from workers.nn.network import Passes, loss_calls
@@ -27,11 +27,8 @@ def data_loss(
     """
     passes = Passes(net, len(x), training=True, keys=keys, clock=np.zeros(2, np.int64))
     passes.inputs[...] = x
-    targets = y.astype(target_type(net))
-    if LOSSES[net.spec.loss].task == "regression":
-        targets = targets.reshape(passes.scores.shape[1:])
     totals = np.zeros(1)
-    calls = loss_calls(passes, targets, totals)
+    calls = loss_calls(passes, targets(net, y), totals)
 
     def loss(row: Floats) -> tuple[float, NDArray[Any]]:
         net.rows[0] = row

@@ -14,14 +14,15 @@ from workers.nn.jit import inlined
 
 @inlined
 def _parts(x: Any, one: Any) -> tuple[Any, Any]:
-    """Return ``2**n`` and ``exp(r) - 1`` for ``x = n*ln2 + r <= 0``, x cut off at -87.
+    """Return ``2**n`` and ``exp(r) - 1`` for ``x = n*ln2 + r <= 0``; 0 and 0 below -80.
 
+    What is smaller than that would only make the arithmetic slow (subnormal numbers).
     The Taylor series of degree 13 is exact in float64 for ``|r| <= ln2/2``, degree 7 in
     float32. ``2**n`` is put together from n's bits.
     """
     kind = type(one)
-    low = kind(-87)
-    x = low if x < low else x
+    below = x < kind(-80)
+    x = kind(0) if below else x
     n = np.floor(x * kind(1.4426950408889634) + kind(0.5))
     r = (x - n * kind(0.693359375)) + n * kind(2.121944400546905827679e-4)
     q = kind(1 / 5040)
@@ -47,12 +48,12 @@ def _parts(x: Any, one: Any) -> tuple[Any, Any]:
     power *= kind(2.0**-16) if m & 16 else one
     power *= kind(2.0**-32) if m & 32 else one
     power *= kind(2.0**-64) if m & 64 else one
-    return power, q
+    return (kind(0) if below else power), q
 
 
 @inlined
 def falling(x: Any, one: Any) -> Any:
-    """Return ``exp(x)`` for ``x <= 0``, about 1e-38 below -87."""
+    """Return ``exp(x)`` for ``x <= 0``, 0 below -80."""
     power, q = _parts(x, one)
     return power + power * q
 

@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.nn import lbfgs
-from workers.nn.evaluation import target_type
+from workers.nn.evaluation import targets
 from workers.nn.layout import Integers, Layout
+from workers.nn.losses import LOSSES
 from workers.nn.memory import UPDATES, Memory
 from workers.nn.network import Call, Passes, loss_calls
 from workers.nn.optimizers import OPTIMIZERS
@@ -32,11 +33,12 @@ class Engine:
         self._clock = np.zeros(2, np.int64)
         self._keys = np.zeros(members, np.uint64)
         self._totals = np.zeros(members)
+        task = LOSSES[self.net.spec.loss].task
         self._minimizes = OPTIMIZERS[self.net.spec.optimizer].update is None
         steps = 1 if self._minimizes else -(-rows // self.batch)
         self._rates = np.zeros((steps, members, 5), kind)
-        target = target_type(self.net)
-        self._targets: NDArray[Any] = np.zeros((rows, outputs) if target == kind else rows, target)
+        empty = np.zeros(rows) if task == "classification" else np.zeros((rows, outputs))
+        self._targets = targets(self.net, empty)
         self._update = update_calls(
             memory, layout, self.net.gradient, clock=self._clock, rates=self._rates
         )
@@ -69,7 +71,7 @@ class Engine:
         self.net.counts[:] = memory.counters[:, UPDATES]
         self._keys[:] = np.array(keys, np.uint64)
         self._totals[:] = 0
-        self._targets[...] = y[order].reshape(self._targets.shape)
+        self._targets[...] = targets(self.net, y)[order]
         with np.errstate(all="ignore"):
             if self._minimizes:
                 self._minimize(x[order])

@@ -7,6 +7,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from workers.errors import InputError
 from workers.nn.layout import Floats, Integers
 from workers.nn.losses import LOSSES
 from workers.nn.network import Passes
@@ -31,7 +32,9 @@ def predict(
     normalization ``statistics`` ``(members, statistics)`` belong to the rows.
     """
     layout = plan(specs, features=features, outputs=outputs)
-    return raw_scores(stack(specs, rows, layout, statistics=statistics), x)
+    if statistics is not None:
+        statistics = np.array(statistics)
+    return raw_scores(stack(specs, np.array(rows), layout, statistics=statistics), x)
 
 
 def raw_scores(net: Stack, x: NDArray[Any]) -> Floats:
@@ -104,13 +107,30 @@ def _losses(net: Stack, raw: Floats, y: NDArray[Any]) -> NDArray[np.float64]:
     totals = np.zeros(net.members)
     rows, gradient = np.zeros((2, net.members, raw.shape[2]), raw.dtype)
     number = np.zeros_like(net.loss) if loss.parameter == "label_smoothing" else net.loss
-    targets = np.empty(raw.shape[1:] if loss.task == "regression" else len(y), target_type(net))
-    targets[...] = y.reshape(targets.shape)
-    loss.kernel(raw.copy(), rows, 0, targets, np.zeros(2, np.int64), number, gradient, totals)
+    wanted, clock = targets(net, y), np.zeros(2, np.int64)
+    loss.kernel(raw.copy(), rows, 0, wanted, clock, number, gradient, totals)
     return totals / len(y)
 
 
-def target_type(net: Stack) -> np.dtype[Any]:
-    """Return the type in which the stack's loss takes its targets."""
-    regression = LOSSES[net.spec.loss].task == "regression"
-    return net.rows.dtype if regression else np.dtype(np.int64)
+def targets(net: Stack, y: NDArray[Any]) -> NDArray[Any]:
+    """Return a copy of ``y`` as the stack's loss takes it.
+
+    Class indices ``(rows,)`` as int64, or ``(rows, outputs)`` in the stack's own type.
+
+    Raises
+    ------
+    InputError
+        A label is no index of a class; kernels would read beyond their arrays.
+    """
+    loss, width = LOSSES[net.spec.loss], net.layout.widths[-1]
+    if loss.task == "regression":
+        return np.array(y, net.rows.dtype).reshape(-1, width)
+    labels = np.array(y, np.int64)
+    classes = 2 if loss.one_score else width
+    if labels.size and not (labels.min() >= 0 and labels.max() < classes):
+        raise InputError(
+            f"labels must be class indices from 0 to {classes - 1}",
+            f"labels from {labels.min()} to {labels.max()}",
+            "encode the target column",
+        )
+    return labels
