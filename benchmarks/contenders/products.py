@@ -1,0 +1,43 @@
+"""The floor: the matrix products of forward and backward alone, in NumPy's BLAS.
+
+As in hpsearch a lone network works on 2-D views and the first layer needs no gradient on
+its inputs; nothing is gathered, bent, summed or updated.
+"""
+
+import numpy as np
+from problems import Problem
+
+from contenders import Epoch
+
+
+def prepare(problem: Problem) -> Epoch:
+    rng = np.random.default_rng(0)
+    members, batch = problem.members, problem.batch
+
+    def array(*shape: int) -> np.ndarray:
+        values = rng.standard_normal((members, *shape), np.float32) / np.float32(shape[-1])
+        return values[0] if members == 1 else values
+
+    def turned(values: np.ndarray) -> np.ndarray:
+        return np.swapaxes(values, -1, -2)
+
+    pairs = list(zip(problem.widths[:-1], problem.widths[1:], strict=True))
+    weights = [array(*pair) for pair in pairs]
+    into = [np.empty_like(w) for w in weights]
+    below = [rng.standard_normal((batch, problem.features), np.float32)]
+    below += [array(batch, width) for width in problem.widths[1:]]
+    slopes = [array(batch, width) for width in problem.widths[1:]]
+    forward = [(below[i], w, below[i + 1]) for i, w in enumerate(weights)]
+    backward = []
+    for i in reversed(range(len(weights))):
+        backward.append((turned(below[i]), slopes[i], into[i]))
+        if i:
+            backward.append((slopes[i], turned(weights[i]), slopes[i - 1]))
+    products = forward + backward
+
+    def epoch() -> None:
+        for _ in range(problem.steps):
+            for left, right, out in products:
+                np.matmul(left, right, out)
+
+    return epoch
