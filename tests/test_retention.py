@@ -1,0 +1,100 @@
+"""Which files stay: by hand, and whatever the order of events."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hpsearch.retention import Retention
+from tests.support import a_checkpoint
+
+
+def test_best_and_last_of_a_running_trial_stay() -> None:
+    retention = Retention(keep_top=1, sign=1)
+    removed: list[str] = []
+    for epoch, score in enumerate([0.5, 0.9, 0.7, 0.8, 0.6], 1):
+        retention.add(a_checkpoint(0, epoch, score))
+        removed += retention.sweep()
+    # 0/2 is the best throughout and 0/5 the last.
+    assert removed == ["0/1", "0/3", "0/4"]
+
+
+def test_an_ended_trial_keeps_its_best_only() -> None:
+    retention = Retention(keep_top=1, sign=1)
+    for epoch, score in enumerate([0.5, 0.9, 0.7], 1):
+        retention.add(a_checkpoint(0, epoch, score))
+    retention.end(0, complete=True)
+    assert retention.sweep() == ("0/1", "0/3")
+    assert retention.sweep() == ()
+
+
+def test_a_failed_trial_keeps_nothing() -> None:
+    retention = Retention(keep_top=5, sign=1)
+    retention.add(a_checkpoint(0, 1, 0.99))
+    retention.end(0, complete=False)
+    assert retention.sweep() == ("0/1",)
+
+
+def test_a_better_trial_takes_the_place_of_a_worse_one() -> None:
+    retention = Retention(keep_top=2, sign=1)
+    for trial, score in enumerate([0.5, 0.7, 0.6]):
+        retention.add(a_checkpoint(trial, 1, score))
+        retention.end(trial, complete=True)
+    assert retention.sweep() == ("0/1",)
+
+
+def test_lower_is_better_with_the_sign_of_minus_one() -> None:
+    retention = Retention(keep_top=1, sign=-1)
+    for trial, score in enumerate([0.5, 0.7, 0.6]):
+        retention.add(a_checkpoint(trial, 1, score))
+        retention.end(trial, complete=True)
+    assert retention.sweep() == ("1/1", "2/1")
+
+
+def test_of_equal_scores_the_earlier_epoch_and_the_lower_trial_stay() -> None:
+    retention = Retention(keep_top=1, sign=1)
+    for trial in (1, 0):
+        for epoch in (2, 1):
+            retention.add(a_checkpoint(trial, epoch, 0.5))
+    retention.end(1, complete=True)
+    retention.end(0, complete=True)
+    assert retention.sweep() == ("0/2", "1/1", "1/2")
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@given(
+    scores=st.lists(
+        st.lists(st.sampled_from([0.1, 0.2, 0.3, 0.4]), min_size=1, max_size=4), max_size=6
+    ),
+    failed=st.sets(st.integers(0, 5)),
+    keep_top=st.integers(1, 4),
+    order=st.randoms(use_true_random=False),
+)
+def test_what_remains_does_not_depend_on_the_order(
+    sign: int, scores: list[list[float]], failed: set[int], keep_top: int, order
+) -> None:
+    """Trials interleave in any way, each with its own epochs in order."""
+    turns = [trial for trial, own in enumerate(scores) for _ in range(len(own) + 1)]
+    order.shuffle(turns)
+    retention, next_epoch, on_disk = Retention(keep_top, sign), [1] * len(scores), set()
+    for trial in turns:
+        epoch = next_epoch[trial]
+        next_epoch[trial] += 1
+        if epoch > len(scores[trial]):
+            retention.end(trial, complete=trial not in failed)
+        else:
+            retention.add(a_checkpoint(trial, epoch, scores[trial][epoch - 1]))
+            on_disk.add(f"{trial}/{epoch}")
+        removed = set(retention.sweep())
+        assert removed <= on_disk
+        on_disk -= removed
+        running = [t for t, e in enumerate(next_epoch) if 1 < e <= len(scores[t]) + 1]
+        assert {f"{t}/{next_epoch[t] - 1}" for t in running} <= on_disk
+
+    best = {
+        trial: max(sign * score for score in own)
+        for trial, own in enumerate(scores)
+        if trial not in failed
+    }
+    ranked = sorted(best, key=lambda trial: (-best[trial], trial))[:keep_top]
+    expected = {f"{t}/{[sign * s for s in scores[t]].index(best[t]) + 1}" for t in ranked}
+    assert on_disk == expected

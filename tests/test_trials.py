@@ -1,0 +1,112 @@
+"""What the master knows of a trial, and who goes into a pack with whom."""
+
+from typing import Any
+
+import pytest
+
+from hpsearch.trials import TrialRecord, next_pack, pack_size
+from tests.support import a_checkpoint, a_report
+from workers.nn.spec import NetworkSpec
+
+
+def record(number: int, **values: Any) -> TrialRecord:
+    spec = NetworkSpec(**values.pop("spec", {}))
+    defaults = {"stage": 0, "params": {}, "spec": spec, "epochs": 3}
+    return TrialRecord(number=number, **(defaults | values))
+
+
+@pytest.mark.parametrize(
+    ("state", "attempt", "done", "accepted"),
+    [
+        ("running", 2, 0, True),
+        ("running", 2, 1, False),  # counted before
+        ("running", 2, 3, False),
+        ("running", 1, 0, False),  # of a later attempt than the present one
+        ("running", 3, 0, False),  # of a stale attempt
+        ("waiting", 2, 0, False),
+        ("complete", 2, 0, False),
+        ("failed", 2, 0, False),
+    ],
+)
+def test_a_report_counts_if_it_is_new_and_of_the_present_attempt(
+    state: str, attempt: int, done: int, accepted: bool
+) -> None:
+    trial = record(0, state=state, attempt=attempt, epochs_done=done)
+    assert trial.accepts(a_report(0, 1, attempt=2)) is accepted
+
+
+def test_the_best_epoch_is_the_first_of_the_best_score() -> None:
+    trial = record(0)
+    for epoch, score in enumerate([0.5, 0.9, None, 0.9, 0.2], 1):
+        trial.learn(a_report(0, epoch, score, metrics={"epoch": epoch}), score)
+    assert (trial.score, trial.metrics, trial.epochs_done) == (0.9, {"epoch": 2}, 5)
+
+
+def test_the_last_checkpoint_is_where_it_would_go_on() -> None:
+    trial = record(0)
+    for epoch, saved in enumerate([None, a_checkpoint(0, 2, 0.9), None], 1):
+        trial.learn(a_report(0, epoch, 0.5, checkpoint=saved), 0.5)
+    assert trial.message().start == a_checkpoint(0, 2, 0.9)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "trials", "workers", "size"),
+    [
+        (1_000, 1_000, 2, 64),
+        (2_000, 1_000, 2, 64),
+        (2_001, 1_000, 2, 16),
+        (20_000, 1_000, 2, 16),
+        (20_001, 1_000, 2, 4),
+        (80_000, 1_000, 2, 4),
+        (80_001, 1_000, 2, 1),
+        # An even share for each worker, rounded up.
+        (1_000, 10, 4, 3),
+        (1_000, 3, 4, 1),
+        (1_000, 1, 1, 1),
+    ],
+)
+def test_pack_size(parameters: int, trials: int, workers: int, size: int) -> None:
+    assert pack_size(parameters, trials, workers) == size
+
+
+def numbers_of(trials: list[TrialRecord], *, remaining: int = 100) -> list[int]:
+    pack, members = next_pack(
+        trials, number=7, remaining=remaining, workers=1, parameter_count=lambda spec: 1_000
+    )
+    assert pack.number == 7
+    assert [trial.number for trial in pack.trials] == [member.number for member in members]
+    return [member.number for member in members]
+
+
+def test_the_first_waiting_trial_leads_whatever_the_order() -> None:
+    assert numbers_of([record(5), record(3), record(4)]) == [3, 4, 5]
+
+
+def test_a_pack_shares_its_structure() -> None:
+    wide = {"hidden": (128,)}
+    trials = [record(0), record(1, spec=wide), record(2, spec={"l2": 0.1}), record(3, spec=wide)]
+    assert numbers_of(trials) == [0, 2]
+
+
+def test_a_pack_shares_its_budget_and_its_start() -> None:
+    begun = a_checkpoint(1, 2, 0.5)
+    trials = [record(0), record(1, last=begun), record(2, epochs=4), record(3)]
+    assert numbers_of(trials) == [0, 3]
+
+
+def test_a_trial_that_failed_before_goes_alone() -> None:
+    assert numbers_of([record(0, failures=1), record(1), record(2, failures=1)]) == [0]
+    assert numbers_of([record(0), record(1, failures=1), record(2)]) == [0, 2]
+
+
+def test_a_pack_holds_no_more_than_its_share() -> None:
+    assert numbers_of([record(n) for n in range(5)], remaining=3) == [0, 1, 2]
+
+
+def test_every_member_starts_a_new_attempt() -> None:
+    trials = [record(0, attempt=3), record(1)]
+    pack, _ = next_pack(
+        trials, number=0, remaining=9, workers=1, parameter_count=lambda spec: 1_000
+    )
+    assert [trial.attempt for trial in pack.trials] == [4, 1]
+    assert [(trial.attempt, trial.state) for trial in trials] == [(4, "running"), (1, "running")]
