@@ -35,8 +35,9 @@ def maxout_back(
         db = gradient[k, bias : bias + z.shape[2]]
         db[:] = 0
         for r in range(z.shape[1]):
-            top[:] = z[k, r, :units]
             winner[:] = 0
+            for j in range(units):
+                top[j] = z[k, r, j]
             number = zero
             for start in range(units, z.shape[2], units):
                 number += one

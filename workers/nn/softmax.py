@@ -1,4 +1,7 @@
-"""The kernel of softmax cross-entropy, whose rows share one loop of exponentials."""
+"""The kernel of softmax cross-entropy, which works on the transposed scores.
+
+Rows are short: across them, and not along them, every loop runs over neighbours in memory.
+"""
 
 from typing import Any
 
@@ -11,29 +14,40 @@ from workers.nn.layout import Floats, Integers
 
 
 @inlined
-def _shift(s: Floats, b: Floats, target: Any, kept: Any, spread: Any) -> Any:
-    """Add the biases, subtract the greatest score, return ``sum_j q_j s_j``."""
-    s[0] += b[0]
-    top = s[0]
-    for j in range(1, s.shape[0]):
-        s[j] += b[j]
-        top = s[j] if s[j] > top else top
-    for j in range(s.shape[0]):
-        s[j] -= top
-    wanted = kept * s[target]
-    if spread != 0:
-        for j in range(s.shape[0]):
-            wanted += spread * s[j]
-    return wanted
+def _shift(scores: Floats, b: Floats, t: Floats, top: Floats) -> None:
+    """Put the scores with their biases, less each row's greatest, into ``t``."""
+    batch, width = scores.shape
+    for r in range(batch):
+        s = scores[r]
+        for j in range(width):
+            t[j, r] = s[j] + b[j]
+        top[r] = t[0, r]
+    for j in range(1, width):
+        for r in range(batch):
+            top[r] = t[j, r] if t[j, r] > top[r] else top[r]
+    for j in range(width):
+        for r in range(batch):
+            t[j, r] -= top[r]
 
 
 @inlined
-def _gradient(s: Floats, db: Floats, scale: Any, spread: Any) -> None:
-    """Turn powers into the gradient, but for the target's share, and sum it up."""
-    for j in range(s.shape[0]):
-        d = s[j] * scale - spread
-        s[j] = d
-        db[j] += d
+def _log_masses(t: Floats, mass: Floats) -> Any:
+    """Sum the powers of each row; return the sum of the logarithms of these.
+
+    A logarithm is slow, so it is taken of the product of 8 rows' sums.
+    """
+    batch = mass.shape[0]
+    total, product = 0.0, 1.0
+    mass[:] = 0
+    for j in range(t.shape[0]):
+        for r in range(batch):
+            mass[r] += t[j, r]
+    for r in range(batch):
+        product *= mass[r]
+        if r % 8 == 7 or r == batch - 1:
+            total += np.log(product)
+            product = 1.0
+    return total
 
 
 @kernel
@@ -47,34 +61,32 @@ def softmax(
     gradient: Floats,
     totals: NDArray[np.float64],
 ) -> None:
-    """Compute ``-sum_j q_j log p_j``, p the softmax of s, q the smoothed target.
-
-    Rows are short, so the exponentials of all are taken in one loop; and a logarithm is
-    slow, so it is taken of the product of 8 rows' sums.
-    """
+    """Compute ``-sum_j q_j log p_j``, p the softmax of s, q the smoothed target."""
     batch, width = scores.shape[1], scores.shape[2]
     kind = scores.dtype.type
     one, share = kind(1), kind(1) / kind(batch)
+    scratch = np.empty((width + 1) * batch, scores.dtype)
+    flat, mass = scratch[: width * batch], scratch[width * batch :]
+    t = flat.reshape(width, batch)
     for k in range(scores.shape[0]):
         db, b = gradient[k, bias : bias + width], rows[k, bias : bias + width]
-        db[:] = 0
         spread, kept = smoothing[k] / kind(width), one - smoothing[k]
-        total, product = 0.0, 1.0
+        wanted = 0.0
+        _shift(scores[k], b, t, mass)
         for r in range(batch):
-            total -= _shift(scores[k, r], b, targets[clock[1] + r], kept, spread)
-        flat = scores[k].reshape(batch * width)
+            wanted += kept * t[targets[clock[1] + r], r]
+        if spread != 0:
+            for i in range(flat.shape[0]):
+                wanted += spread * flat[i]
         for i in range(flat.shape[0]):
             flat[i] = falling(flat[i], one)
+        totals[k] += _log_masses(t, mass) - wanted
+        db[:] = 0
         for r in range(batch):
-            s, target = scores[k, r], targets[clock[1] + r]
-            mass = s[0]
-            for j in range(1, width):
-                mass += s[j]
-            product *= mass
-            if r % 8 == 7 or r == batch - 1:
-                total += np.log(product)
-                product = 1.0
-            _gradient(s, db, share / mass, spread * share)
+            s, target, scale = scores[k, r], targets[clock[1] + r], share / mass[r]
+            for j in range(width):
+                d = t[j, r] * scale - spread * share
+                s[j] = d
+                db[j] += d
             s[target] -= kept * share
             db[target] -= kept * share
-        totals[k] += total
