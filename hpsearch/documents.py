@@ -38,11 +38,20 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?([0-9]+[eE][-+]?[0-9]+|[0-9]*\.[0-9]+([eE][-+]?[0-9]+)?)$"),
-    list("-+0123456789."),
-)
+class _Dumper(yaml.SafeDumper):
+    """Writes what `_Loader` reads back: quotes around ``"1e5"``, and no aliases."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        del data
+        return True
+
+
+for _side in (_Loader, _Dumper):
+    _side.add_implicit_resolver(
+        "tag:yaml.org,2002:float",
+        re.compile(r"^[-+]?([0-9]+[eE][-+]?[0-9]+|[0-9]*\.[0-9]+([eE][-+]?[0-9]+)?)$"),
+        list("-+0123456789."),
+    )
 
 
 def parse(text: str, *, where: str) -> Any:
@@ -68,14 +77,16 @@ def parse(text: str, *, where: str) -> Any:
 def read(path: Path) -> dict[str, Any]:
     """Return the mapping in a YAML file; raises InputError if there is none."""
     remedy = "name a YAML file such as configs/digits.yaml"
-    if not path.is_file():
-        raise InputError("the config must be a file", str(path), remedy)
-    if path.stat().st_size > MAX_BYTES:
-        raise InputError("the config must be under 1 MiB", str(path), remedy)
     try:
+        if not path.is_file():
+            raise InputError("the config must be a file", str(path), remedy)
+        if path.stat().st_size > MAX_BYTES:
+            raise InputError("the config must be under 1 MiB", str(path), remedy)
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError("the config must be readable UTF-8 text", str(error), remedy) from None
+    except UnicodeDecodeError as error:
+        raise InputError("the config must be text in UTF-8", str(error), remedy) from None
+    except OSError as error:
+        raise InputError("the config must be a file", f"{path}: {error.strerror}", remedy) from None
     document = parse(text, where=str(path))
     if not isinstance(document, dict):
         found = f"{type(document).__name__} in {path}"
@@ -128,4 +139,4 @@ def _position(items: list[Any], key: str, path: str) -> int:
 
 def dump(document: dict[str, Any]) -> str:
     """Return ``document`` as YAML, in its own order."""
-    return yaml.safe_dump(document, sort_keys=False, default_flow_style=None, width=100)
+    return yaml.dump(document, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=100)
