@@ -13,7 +13,9 @@ from hpsearch.ensemble import Ensemble
 from hpsearch.folder import RunFolder
 from hpsearch.results import Results
 from hpsearch.verdicts import Verdict
+from workers import files
 from workers.errors import RunError
+from workers.failpoints import failpoint
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,9 @@ def conclude(
         "seconds": round(seconds, 3),
         "borders": [verdict.to_json() for stage in verdicts for verdict in stage],
     }
-    _write(run.summary, summary)
+    files.sync_folder(run.checkpoints)
+    failpoint("conclusion.before_summary")
+    files.replace(run.summary, (json.dumps(summary, indent=2, allow_nan=False) + "\n").encode())
     return Conclusion(summary, [verdict for stage in verdicts for verdict in stage])
 
 
@@ -161,12 +165,3 @@ def _nothing_to_average(results: Results) -> str:
     reasons = failed["reason"].value_counts()
     common = f", most often: {reasons.index[0]}" if len(reasons) else ""
     return f"{len(failed)} of {len(results.trials)} trials failed and none completed{common}"
-
-
-def _write(path: Path, summary: Mapping[str, Any]) -> None:
-    """Replace the summary as a whole, so that a reader never sees half of it."""
-    working = path.with_name(f".{path.name}.new")
-    text = json.dumps(summary, indent=2, allow_nan=False) + "\n"
-    working.write_text(text, encoding="utf-8")
-    working.chmod(0o600)
-    working.replace(path)

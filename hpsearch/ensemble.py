@@ -15,7 +15,7 @@ from hpsearch.folder import RunFolder
 from hpsearch.model import Floats, Model
 from hpsearch.sections import METRICS
 from hpsearch.selection import METHODS
-from workers import checkpoints
+from workers import checkpoints, files
 from workers.errors import CheckpointError, InputError
 
 DESCRIPTION = "ensemble.json"
@@ -111,9 +111,9 @@ def save(ensemble: Ensemble, folder: Path) -> None:
         )
     description = {"task": ensemble.task, "classes": ensemble.classes, "members": members}
     text = json.dumps(description, indent=2) + "\n"
-    (working / DESCRIPTION).write_text(text, encoding="utf-8")
+    files.write_new(working / DESCRIPTION, text.encode())
     shutil.rmtree(folder, ignore_errors=True)
-    working.rename(folder)
+    files.rename_folder(working, folder.name)
 
 
 def load(path: Path) -> Ensemble:

@@ -12,6 +12,7 @@ from pathlib import Path
 from hpsearch import documents
 from hpsearch.config import SearchConfig, build
 from hpsearch.store import Store
+from workers import files
 from workers.errors import InputError, RunError
 
 
@@ -58,9 +59,7 @@ class RunFolder:
         """
         for folder in (self.path, self.checkpoints, self.ensembles):
             folder.mkdir(mode=0o700)
-        descriptor = os.open(self.config, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(documents.dump(dict(config.document)))
+        files.write_new(self.config, documents.dump(dict(config.document)).encode())
 
     def check_new(self) -> None:
         """Raise InputError if the folder exists."""

@@ -1,6 +1,7 @@
 """The loop that performs the search's commands: executor, store, checkpoint files, log."""
 
 import logging
+import shutil
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -13,8 +14,9 @@ from hpsearch.space import SearchSpace
 from hpsearch.store import Store
 from hpsearch.trials import TrialRecord
 from hpsearch.verdicts import Verdict
-from workers import checkpoints
+from workers import checkpoints, files
 from workers.data import Dataset
+from workers.failpoints import failpoint
 from workers.messages import EpochReport
 from workers.nn.layout import layout
 from workers.nn.losses import scores
@@ -117,12 +119,16 @@ class Master:
         for command in commands:
             match command:
                 case ev.RemoveCheckpoints(names):
+                    failpoint("master.before_remove")
                     for name in names:
                         (self._folder.checkpoints / name).unlink(missing_ok=True)
+                    failpoint("master.after_remove")
                 case ev.Dispatch(worker, pack):
                     numbers = [trial.number for trial in pack.trials]
                     log.info("worker %d: pack %d, trials %s", worker, pack.number, numbers)
+                    failpoint("master.before_dispatch")
                     self._executor.submit(worker, pack)
+                    failpoint("master.after_dispatch")
                 case ev.ReplaceWorker(worker):
                     self._executor.replace(worker)
                 case ev.Finish(reason):
@@ -155,7 +161,12 @@ class Master:
 
 
 def tidy(folder: RunFolder, store: Store) -> None:
-    """Remove checkpoint files that no acknowledged epoch names, left by an interruption."""
+    """Remove what an interruption left: files that no acknowledged epoch names, half an end."""
+    for path in [*folder.path.iterdir(), *folder.ensembles.iterdir()]:
+        if files.temporary_target(path.name):
+            path.unlink(missing_ok=True)
+        elif path.name.startswith(".") and path.name.endswith(".new"):
+            shutil.rmtree(path, ignore_errors=True)
     known = {checkpoint.name for checkpoint in store.checkpoints()}
     removed = checkpoints.remove_unknown(folder.checkpoints, known)
     if removed:

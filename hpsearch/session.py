@@ -17,6 +17,7 @@ from hpsearch.interrupts import Interrupts
 from hpsearch.master import Master, Watch, prepare, tidy
 from hpsearch.search import Search
 from hpsearch.store import Store
+from workers import files
 from workers.errors import InputError
 from workers.messages import RunSettings
 
@@ -116,7 +117,7 @@ def _executor(config: SearchConfig, folder: RunFolder, split: Split, place: Plac
 
 def _create(config: SearchConfig, folder: RunFolder, split: Split) -> None:
     """Make a run's folder whole, then give it its name: a crash leaves none or all of it."""
-    folder.path.parent.mkdir(parents=True, exist_ok=True)
+    files.make_folders(folder.path.parent)
     working = RunFolder(folder.path.with_name(f".{folder.path.name}.new"))
     shutil.rmtree(working.path, ignore_errors=True)
     working.create(config)
@@ -128,7 +129,7 @@ def _create(config: SearchConfig, folder: RunFolder, split: Split) -> None:
         "data_digest": split.digest,
     }
     Store.create(working.database, meta).close()
-    working.path.rename(folder.path)
+    files.rename_folder(working.path, folder.path.name)
 
 
 def _check_same(config: SearchConfig, folder: RunFolder, split: Split) -> None:

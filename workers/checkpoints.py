@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from workers import files, tensors
 from workers.errors import CheckpointError, RunError
+from workers.failpoints import failpoint
 from workers.messages import Checkpoint
 
 MAX_BYTES = 2**28
@@ -148,6 +149,7 @@ def remove_unknown(folder: Path, known: Set[str], *, trial: int | None = None) -
         return []
     removed = [p for p in sorted(folder.iterdir()) if p.name not in known and _is_of(trial, p)]
     for path in removed:
+        failpoint("checkpoint.before_remove")
         path.unlink(missing_ok=True)
     files.sync_folder(folder)
     return [path.name for path in removed]

@@ -57,6 +57,44 @@ def write_new(path: Path, data: bytes) -> None:
     sync_folder(path.parent)
 
 
+def replace(path: Path, data: bytes) -> None:
+    """Give ``path`` exactly ``data`` and mode 0600, durably; a reader sees old or new.
+
+    Raises
+    ------
+    OSError
+        If the disk is full, read-only or failing; what was there is there still, unless
+        it was the last fsync that failed.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+    try:
+        _write(temporary, data)
+        failpoint("file.before_replace")
+        temporary.replace(path)
+        failpoint("file.after_replace")
+    finally:
+        temporary.unlink(missing_ok=True)
+    sync_folder(path.parent)
+
+
+def make_folders(path: Path) -> None:
+    """Make a folder and those above it where they are missing, durably; raises `OSError`."""
+    if path.is_dir():
+        return
+    make_folders(path.parent)
+    path.mkdir(exist_ok=True)
+    sync_folder(path.parent)
+
+
+def rename_folder(folder: Path, name: str) -> None:
+    """Give a folder another name beside its own, durably; raises `OSError`."""
+    sync_folder(folder)
+    failpoint("folder.before_rename")
+    folder.rename(folder.with_name(name))
+    failpoint("folder.after_rename")
+    sync_folder(folder.parent)
+
+
 def sync_folder(folder: Path) -> None:
     """Make the names in ``folder`` durable; raises `OSError`."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
