@@ -1,0 +1,54 @@
+"""What the fault trials share: the ledger, and the run that nothing interrupted."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.faults.ledger import Ledger
+from tests.faults.outcome import outcome
+from tests.faults.runs import Lab
+
+LEDGER = pytest.StashKey[Ledger]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[LEDGER] = Ledger()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    ledger = terminalreporter.config.stash.get(LEDGER, None)
+    if ledger is not None and ledger.counts:
+        terminalreporter.section("faults", bold=True)
+        for line in ledger.table():
+            terminalreporter.write_line(line)
+
+
+@pytest.fixture(scope="session")
+def ledger(pytestconfig: pytest.Config) -> Ledger:
+    """Return the table to which every trial adds."""
+    return pytestconfig.stash.setdefault(LEDGER, Ledger())
+
+
+@pytest.fixture
+def new_lab(tmp_path: Path) -> Callable[[], Lab]:
+    """Return a function that makes an empty lab."""
+    made = iter(range(100_000))
+
+    def make() -> Lab:
+        lab = Lab(tmp_path / str(next(made)))
+        lab.configure()
+        return lab
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Return the outcome of the search when nothing interrupts it."""
+    lab = Lab(tmp_path_factory.mktemp("whole"))
+    lab.configure()
+    ended = lab.search().wait()
+    if ended.code != 0:
+        raise RuntimeError(ended.output)
+    return outcome(lab.run)

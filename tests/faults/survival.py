@@ -1,0 +1,74 @@
+"""Interrupt a search, go on with it, and compare it with one that was not."""
+
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from random import Random
+
+from tests.faults.ledger import Verdict, judge
+from tests.faults.outcome import acknowledged, difference, missing, outcome
+from tests.faults.power import lose_power
+from tests.faults.runs import Ended, Lab
+
+Plant = Callable[[], None]
+Whole = Mapping[str, str]
+
+
+def finish(lab: Lab, whole: Whole, *, plant: Plant | None = None, tries: int = 1) -> Verdict:
+    """Go on with a search until it ends, and judge what it came to."""
+    before = acknowledged(lab.run)
+    lost = missing(lab, {})
+    for _ in range(tries):
+        ended = lab.search(plant=plant).wait()
+        if ended.code == 0:
+            break
+    if ended.code != 0:
+        return judge(lost=lost, wrong=f"it did not go on: {ended.output[-500:]}")
+    lost = lost or missing(lab, before)
+    return judge(lost=lost, wrong=difference(dict(whole), outcome(lab.run)))
+
+
+def kill_at(lab: Lab, whole: Whole, plan: str, *, plant: Plant | None = None) -> Verdict:
+    """Kill a search at a failpoint, which it must pass, and go on with it."""
+    ended = lab.search(failpoint=plan, plant=plant).wait()
+    if ended.code != -9:
+        return judge(wrong=f"{plan} ended with {ended.code}: {ended.output[-500:]}")
+    return finish(lab, whole, plant=plant)
+
+
+def kill_after(lab: Lab, whole: Whole, seconds: Sequence[float]) -> Verdict:
+    """Kill a search after so many seconds, again and again, and go on with it."""
+    for delay in seconds:
+        started = lab.search()
+        time.sleep(delay)
+        started.kill()
+    return finish(lab, whole)
+
+
+def moments(rng: Random, most: float) -> list[float]:
+    """Return one to three random delays."""
+    return [rng.uniform(0, most) for _ in range(rng.randint(1, 3))]
+
+
+def cut_power(
+    lab: Lab, whole: Whole, point: int, *, names_survive: bool, plant: Plant | None = None
+) -> Verdict:
+    """Lose power at the ``point``-th failpoint: what was not synced is gone; go on."""
+    results, rescued = lab.folder / "results", lab.folder / "rescued"
+    results.mkdir(exist_ok=True)
+    cut = partial(lose_power, results, rescued, names_survive, plant)
+    ended = lab.search(failpoint=f"*=kill@{point}", plant=cut).wait()
+    if ended.code != -9:
+        return judge(wrong=f"point {point} ended with {ended.code}: {ended.output[-500:]}")
+    shutil.rmtree(results)
+    rescued.rename(results)
+    return finish(lab, whole, plant=plant)
+
+
+def one_line(ended: Ended) -> str | None:
+    """Return what is wrong with how a command refused to work: nothing if in one line."""
+    lines = ended.output.strip().splitlines()
+    if "Traceback" in ended.output or len(lines) != 1 or not lines[0].startswith("hpsearch: "):
+        return f"not one line: {ended.output[-800:]}"
+    return None
