@@ -81,15 +81,20 @@ class Engine:
         return self._totals / self._rows
 
     def _descend(self, x: NDArray[Any], order: Integers) -> None:
-        clock, count, batch, start = self._clock, self._rows, self.batch, 0
-        for step in range(len(self._rates)):
-            passes, calls = self.programs[min(batch, count - start)]
-            clock[0], clock[1] = step, start
-            rows = order[start : start + passes.batch]
-            x.take(rows, axis=0, out=passes.inputs, mode="clip")
+        whole = self._rows // self.batch * self.batch
+        self._steps(x, order[:whole].reshape(-1, self.batch), 0)
+        if whole < self._rows:
+            self._steps(x, order[np.newaxis, whole:], whole)
+
+    def _steps(self, x: NDArray[Any], batches: Integers, start: int) -> None:
+        passes, calls = self.programs[batches.shape[1]]
+        clock, inputs, take, batch = self._clock, passes.inputs, x.take, self.batch
+        for step, rows in enumerate(batches, start // batch):
+            clock[0] = step
+            clock[1] = step * batch
+            take(rows, 0, inputs, "clip")
             for call in calls:
                 call()
-            start += batch
 
     def _minimize(self, x: NDArray[Any]) -> None:
         memory = self._memory

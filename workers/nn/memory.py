@@ -76,7 +76,7 @@ class Memory:
             yield "ema", self.ema[member]
         if spec.swa_fraction:
             yield "swa", self.swa[member]
-        if spec.batch_normalization:
+        if self.statistics.shape[1]:
             yield "statistics", self.statistics[member]
             if self.ema_decay or spec.swa_fraction:
                 yield "averaged.statistics", self.averaged_statistics[member]
