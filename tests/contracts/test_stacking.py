@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from workers.nn.activations import ACTIVATIONS
+from workers.nn.learner import Learner
 from workers.nn.losses import LOSSES
 from workers.nn.optimizers import OPTIMIZERS
 from workers.nn.schedules import SCHEDULES
@@ -154,3 +155,41 @@ def test_any_stack_of_any_shape(
     for member in everyone:
         alone = desk.train(desk.learner([member]), [member], 1, 2)
         _assert_same(alone.state(0), together.state(member))
+
+
+@pytest.mark.parametrize(
+    ("features", "hidden", "outputs", "loss", "batch"),
+    [
+        (16, (100,), 26, "softmax", 32),
+        (784, (100,), 10, "softmax", 100),
+        (37, (53, 29), 2, "max_margin", 7),
+        (300, (1,), 2, "logistic", 64),
+        (200, (), 300, "hinge", 20),
+    ],
+)
+def test_products_of_real_sizes(features, hidden, outputs, loss, batch):
+    rows = 2 * batch + batch // 2
+    x = np.random.default_rng(0).standard_normal((rows, features)).astype(np.float32)
+    y = np.random.default_rng(1).integers(0, outputs, rows)
+    specs = [
+        NetworkSpec(hidden=hidden, loss=loss, batch_size=batch, learning_rate=rate)
+        for rate in (1e-3, 1e30, 1e-2)
+    ]
+
+    def parameters(members):
+        learner = Learner(
+            [specs[member] for member in members],
+            features=features,
+            outputs=outputs,
+            epochs=1,
+            rows=rows,
+            ema_decay=0.0,
+            initial=[np.random.default_rng(member) for member in members],
+        )
+        keys = [0] * len(members)
+        learner.run_epoch(x, y, order=np.arange(rows)[::-1], epoch=1, dropout_keys=keys)
+        return [learner.state(member)["parameters"] for member in range(len(members))]
+
+    together = parameters([0, 1, 2])
+    for member in range(3):
+        np.testing.assert_array_equal(parameters([member])[0], together[member])
