@@ -1,12 +1,18 @@
 """SIGINT and SIGTERM as a request that the master answers at a moment of its own."""
 
+import os
 import signal
+import sys
+import threading
 from types import FrameType
 
+from hpsearch import cluster
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+GRACE_SECONDS = 6.0
 
 
-class Interrupted(Exception):  # noqa: N818 (it is news, not an error)
+class Interrupted(BaseException):
     """A signal asked the run to stop; what was acknowledged is on disk."""
 
     def __init__(self, number: int) -> None:
@@ -15,23 +21,37 @@ class Interrupted(Exception):  # noqa: N818 (it is news, not an error)
 
 
 class Interrupts:
-    """Takes over both signals for a while.
+    """Takes over both signals for a while; made in the main thread.
 
-    While ``at_once`` is true a signal raises `Interrupted` where it arrives, which suits
-    a slow start-up; afterwards it is only noted, until :meth:`check` is called. A second
-    signal raises in any case.
+    A signal is noted, until :meth:`check` or :meth:`install` is called. While ``at_once``
+    is true, which :meth:`install` makes it, `Interrupted` is raised where the signal
+    arrives: right for slow code that can bear it, which Ray's start can't. Later signals
+    change nothing. If the process has not given the signals back after `GRACE_SECONDS`,
+    a thread ends it, and the local cluster with it: all that was acknowledged is on disk.
     """
 
     def __init__(self) -> None:
-        self.at_once = True
+        self.at_once = False
         self._received: int | None = None
+        self._over = threading.Event()
+        self._news, self._wakeup = os.pipe()
+        os.set_blocking(self._wakeup, False)
         self._before = {number: signal.getsignal(number) for number in SIGNALS}
-        self.install()
+        self._wakeup_before = signal.set_wakeup_fd(self._wakeup, warn_on_full_buffer=False)
+        self._take()
+        threading.Thread(target=self._watch, daemon=True).start()
 
     def install(self) -> None:
-        """Take the signals over, again if a library replaced the handler."""
-        for number in SIGNALS:
-            signal.signal(number, self._receive)
+        """Take the signals over again, should a library have replaced the handlers.
+
+        Raises
+        ------
+        Interrupted
+            If a signal came.
+        """
+        self._take()
+        self.at_once = True
+        self.check()
 
     def check(self) -> None:
         """Raise Interrupted if a signal came."""
@@ -42,10 +62,35 @@ class Interrupts:
         """Give the signals back."""
         for number, handler in self._before.items():
             signal.signal(number, handler)
+        signal.set_wakeup_fd(self._wakeup_before)
+        self._over.set()
+        os.close(self._wakeup)
+
+    def _take(self) -> None:
+        for number in SIGNALS:
+            signal.signal(number, self._receive)
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
         del frame
-        again = self._received is not None
-        self._received = number
-        if self.at_once or again:
-            raise Interrupted(number)
+        if self._received is None:
+            self._received = number
+            if self.at_once:
+                raise Interrupted(number)
+
+    def _watch(self) -> None:
+        """Wait for the news of a signal, which come even while the main thread is stuck."""
+        with open(self._news, "rb", buffering=0) as news:  # noqa: PTH123 (no path)
+            number = 0
+            while number not in SIGNALS:
+                byte = news.read(1)
+                if not byte:
+                    return
+                number = byte[0]
+        if not self._over.wait(GRACE_SECONDS):
+            _give_up(number)
+
+
+def _give_up(number: int) -> None:
+    show_cursor = "\x1b[?25h" if sys.stdout.isatty() else ""
+    os.write(2, f"{show_cursor}hpsearch: interrupted\n".encode())
+    cluster.abandon(128 + number)

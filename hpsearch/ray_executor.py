@@ -2,15 +2,15 @@
 
 import logging
 import os
-import secrets
-import shutil
-import tempfile
-from collections.abc import Mapping
+import time
+from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import ray
 import ray.exceptions
 
+from hpsearch import cluster
 from hpsearch.events import Event, Reported, WorkerLost, WorkerReady
 from workers.actor import remote_actor
 from workers.data import Dataset
@@ -18,7 +18,9 @@ from workers.errors import RunError
 from workers.messages import Pack, RunSettings
 
 START_SECONDS = 120.0
+START_ATTEMPTS = 3
 GET_SECONDS = 60.0
+JOIN_SECONDS = 5
 OBJECT_STORE_BYTES = 512 * 2**20
 
 
@@ -36,8 +38,10 @@ class RayExecutor:
 
     Raises
     ------
+    InputError
+        If the address is none.
     RunError
-        If there is no such cluster, or it has no room for a worker.
+        If there is no such cluster, or Ray does not start.
     """
 
     def __init__(
@@ -48,44 +52,52 @@ class RayExecutor:
         workers: int | None = None,
         address: str | None = None,
     ) -> None:
-        self._folder: str | None = None
-        if address is None:
-            self._start_local(workers)
-        else:
-            self._join(address)
-        self.workers = workers or _cpus()
-        _silence()
-        self._settings = settings
-        self._data = ray.put(data)
-        self._actor = remote_actor(num_cpus=1)
+        self._folder: Path | None = None
         self._actors: dict[int, Any] = {}
         self._starting: dict[Any, int] = {}
         self._streams: dict[Any, int] = {}
-        for worker in range(self.workers):
-            self.replace(worker)
+        self._failed_starts: Counter[int] = Counter()
+        self._ready = False
+        self._began = time.monotonic()
+        try:
+            _tame()
+            if address is None:
+                self._start_local(workers)
+            else:
+                _join(address)
+            self.workers = workers or _cpus()
+            self._settings = settings
+            self._data = ray.put(data)
+            self._actor = remote_actor(num_cpus=1)
+            for worker in range(self.workers):
+                self.replace(worker)
+        except BaseException:
+            self.close()
+            raise
 
     def _start_local(self, workers: int | None) -> None:
-        for variable, value in _environment().items():
-            os.environ.setdefault(variable, value)
-        self._folder = tempfile.mkdtemp(prefix="hpsearch-")
+        for name, value in cluster.local_environment().items():
+            os.environ.setdefault(name, value)
+        self._folder = cluster.make_folder()
+        constants = ray._private.ray_constants  # noqa: SLF001
+        clustered = constants.ENABLE_RAY_CLUSTER
+        constants.ENABLE_RAY_CLUSTER = False  # Else 127.0.0.1 becomes the outer address.
         try:
-            ray.init(
-                address="local",
-                num_cpus=workers or os.cpu_count(),
-                include_dashboard=False,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-                object_store_memory=OBJECT_STORE_BYTES,
-                _temp_dir=self._folder,
-            )
+            with cluster.variable(cluster.MARK, str(self._folder)):
+                ray.init(
+                    address="local",
+                    num_cpus=workers or os.cpu_count(),
+                    include_dashboard=False,
+                    log_to_driver=False,
+                    logging_level=logging.ERROR,
+                    object_store_memory=OBJECT_STORE_BYTES,
+                    _node_ip_address="127.0.0.1",
+                    _temp_dir=str(self._folder),
+                )
         except Exception as error:
-            raise RunError(f"Ray did not start on this machine: {_brief(error)}") from error
-
-    def _join(self, address: str) -> None:
-        try:
-            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-        except Exception as error:
-            raise RunError(f"no Ray cluster answers at {address}: {_brief(error)}") from error
+            raise RunError(f"Ray did not start on this machine: {cluster.brief(error)}") from error
+        finally:
+            constants.ENABLE_RAY_CLUSTER = clustered
 
     def submit(self, worker: int, pack: Pack) -> None:
         """Give a pack to a worker that is idle."""
@@ -100,13 +112,22 @@ class RayExecutor:
         self._starting[actor.ready.remote()] = worker
 
     def wait(self, timeout_seconds: float) -> list[Event]:
-        """Return the events of the workers that have news, at most one of each."""
+        """Return the events of the workers that have news, at most one of each.
+
+        Raises
+        ------
+        RunError
+            If no worker can be started, or one can't write its checkpoints.
+        """
         pending = [*self._starting, *self._streams]
         if not pending:
             return []
         news, _ = ray.wait(pending, num_returns=1, timeout=timeout_seconds)
         if news and len(pending) > 1:
             news, _ = ray.wait(pending, num_returns=len(pending), timeout=0.001)
+        if not self._ready and time.monotonic() > self._began + START_SECONDS:
+            room = f"each needs a CPU, and the cluster has {_cpus()}"
+            raise RunError(f"no worker started within {START_SECONDS:.0f} s; {room}")
         return [self._started(ref) if ref in self._starting else self._next(ref) for ref in news]
 
     def _started(self, ref: Any) -> Event:
@@ -114,7 +135,12 @@ class RayExecutor:
         try:
             ray.get(ref, timeout=GET_SECONDS)
         except ray.exceptions.RayError as error:
-            return WorkerLost(worker, _cause(error))
+            self._failed_starts[worker] += 1
+            if self._failed_starts[worker] >= START_ATTEMPTS:
+                raise RunError(f"a worker does not start: {cluster.cause(error)}") from error
+            return WorkerLost(worker, cluster.cause(error))
+        self._ready = True
+        del self._failed_starts[worker]
         return WorkerReady(worker)
 
     def _next(self, stream: Any) -> Event:
@@ -126,53 +152,43 @@ class RayExecutor:
             return WorkerReady(worker)
         except ray.exceptions.RayTaskError as error:
             del self._streams[stream]
-            return WorkerLost(worker, _cause(error), retry=False)
+            if isinstance(error.cause, RunError):
+                raise RunError(f"worker {worker}: {error.cause}") from error
+            return WorkerLost(worker, cluster.cause(error), retry=False)
         except ray.exceptions.RayError as error:
             del self._streams[stream]
-            return WorkerLost(worker, _cause(error))
+            return WorkerLost(worker, cluster.cause(error))
 
     def close(self) -> None:
-        """Kill the actors and leave the cluster; a local one ends with it."""
-        for actor in self._actors.values():
-            ray.kill(actor)
+        """End the workers and leave the cluster; a local one ends with it."""
+        if self._folder is None and ray.is_initialized():
+            for actor in self._actors.values():
+                ray.kill(actor)
         self._actors.clear()
         ray.shutdown()
         if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            cluster.remove(self._folder)
 
 
-def _silence() -> None:
-    """Keep the raylet's messages off the terminal; what they tell comes as an event too.
+def _join(address: str) -> None:
+    cluster.check_address(address)
+    try:
+        with cluster.variable("RAY_gcs_server_port_wait_time_s", str(JOIN_SECONDS)):
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+    except Exception as error:
+        raise RunError(f"no Ray cluster answers at {address}: {cluster.brief(error)}") from error
 
-    Ray has no switch for them: ``log_to_driver=False`` leaves this printer on.
+
+def _tame() -> None:
+    """Keep Ray's messages off the terminal, and its hands off the signals.
+
+    There is no switch for either: ``log_to_driver=False`` leaves this printer on, and
+    every start replaces the handler of SIGTERM, by one that ends the process.
     """
     ray._private.worker.print_to_stdstream = lambda *_, **__: None  # noqa: SLF001
+    ray._private.utils.set_sigterm_handler = lambda _: None  # noqa: SLF001
 
 
 def _cpus() -> int:
     resources = ray.cluster_resources()  # type: ignore[no-untyped-call]
     return max(1, int(resources.get("CPU", 1)))
-
-
-def _environment() -> Mapping[str, str]:
-    """Return the variables of a local Ray: a token of its own, and nothing told to anybody.
-
-    With a token at hand, a new local cluster asks for it by default and writes no token
-    file. Ray reads it once in a process, so later clusters share it.
-    """
-    return {
-        "RAY_AUTH_TOKEN": secrets.token_hex(32),
-        "RAY_SCHEDULER_EVENTS": "0",
-        "RAY_USAGE_STATS_ENABLED": "0",
-    }
-
-
-def _cause(error: BaseException) -> str:
-    """Return one line that names the error at the bottom of Ray's wrappings."""
-    inner = getattr(error, "cause", None)
-    return _brief(inner if isinstance(inner, BaseException) else error)
-
-
-def _brief(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {lines[0] if lines else 'no message'}"[:300]
