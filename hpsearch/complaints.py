@@ -6,14 +6,17 @@ from difflib import get_close_matches
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from workers.errors import InputError
 
 Location = tuple[int | str, ...]
 
 _RULES = {
+    "json_invalid": "must be plain text and not nested too deep ({error})",
+    "missing": "must have more items",
     "tuple_type": "must be a list",
-    "too_short": "must have at least {min_length} items",
+    "too_short": "must not be empty",
     "dict_type": "must be a mapping",
     "model_type": "must be a mapping",
     "int_type": "must be a whole number",
@@ -25,7 +28,9 @@ _RULES = {
     "literal_error": "must be {expected}",
     "union_tag_invalid": "must have one of the types {expected_tags}",
     "union_tag_not_found": "must have a type",
-    "string_pattern_mismatch": "must be 1 to 64 letters, digits, dots, hyphens or underscores",
+    "string_pattern_mismatch": (
+        "must be 1 to 64 letters, digits, dots, hyphens or underscores, the first no dot"
+    ),
 }
 """The rule by pydantic's name for the error, where its own words speak of Python."""
 
@@ -54,21 +59,46 @@ def complain(
     ``where`` is the path of ``document`` within the config, and ``model`` what it was
     checked against.
     """
-    first = error.errors(include_url=False)[0]
-    location = _location(first["loc"], document)
-    path = ".".join(str(part) for part in (*filter(None, [where]), *location))
+    location, found = _alternatives(error, document)
+    first = found[0]
+    rules = list(dict.fromkeys(map(_rule, found)))
+    value, key = first["input"], rules[0].partition(" ")[0]
+    if first["type"] == "value_error" and isinstance(value, dict) and key in value:
+        location, value, rules = (*location, key), value[key], [rules[0].removeprefix(f"{key} ")]
+    path = ".".join(map(str, (*filter(None, [where]), *location))) or "the config"
     if first["type"] == "extra_forbidden":
         return unknown_key(path, str(location[-1]), _known(model, first["loc"][:-1]))
-    if first["type"] == "missing":
+    if first["type"] == "missing" and isinstance(first["loc"][-1], str):
         return InputError(f"{path} must be given", "nothing", "add it to the config")
-    rule = _RULES.get(first["type"], first["msg"]).format(**first.get("ctx", {}))
-    rule = re.sub(r"^(Input|String|Tuple) should", "must", rule.removeprefix("Value error, "))
+    rule = " or ".join([rules[0], *(rule.removeprefix("must be ") for rule in rules[1:])])
     joint = " " if rule.startswith("must") else ": "
-    return InputError(f"{path}{joint}{rule}", _brief(first["input"]), "correct the value")
+    return InputError(f"{path}{joint}{rule}", _brief(value), "correct the value")
 
 
-def _location(parts: Location, document: Any) -> Location:
+def _alternatives(error: ValidationError, document: Any) -> tuple[Location, list[ErrorDetails]]:
+    """Return the place of the first complaint and all complaints about it.
+
+    A value of one of several types has a complaint for each of them. Where one of them
+    fits, what is wrong within it says more than that the others don't fit.
+    """
+    placed = [(_location(e, document), e) for e in error.errors(include_url=False)]
+    top = placed[0][0]
+    about = [(place, e) for place, e in placed if place[: len(top)] == top]
+    fitting = [pair for pair in about if not pair[1]["type"].endswith(("_type", "literal_error"))]
+    location = (fitting or about)[0][0]
+    return location, [e for place, e in fitting or about if place == location]
+
+
+def _rule(error: ErrorDetails) -> str:
+    rule = _RULES.get(error["type"], error["msg"]).format(**error.get("ctx", {}))
+    rule = rule.removeprefix("Value error, ").partition(" after validation")[0]
+    return re.sub(r"^(Input|String|Tuple) should", "must", rule)
+
+
+def _location(error: ErrorDetails, document: Any) -> Location:
     """Return the parts that name something in ``document``, without pydantic's own tags."""
+    parts = error["loc"]
+    named = error["type"] in ("missing", "extra_forbidden") and isinstance(parts[-1], str)
     kept: list[int | str] = []
     for position, part in enumerate(parts):
         inside = isinstance(document, dict) and part in document
@@ -76,7 +106,7 @@ def _location(parts: Location, document: Any) -> Location:
         if inside or (item and int(part) < len(document)):
             kept.append(part)
             document = document[part]
-        elif position == len(parts) - 1 and isinstance(document, dict):
+        elif named and position == len(parts) - 1:
             kept.append(part)
     return tuple(kept)
 

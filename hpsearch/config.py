@@ -136,7 +136,7 @@ def parse_network(values: Mapping[str, Any], *, where: str = "network") -> Netwo
     for key, value in values.items():
         if key not in known:
             raise unknown_key(f"{where}.{key}", key, known)
-        if key in FAMILIES and value not in FAMILIES[key]:
+        if key in FAMILIES and value not in list(FAMILIES[key]):
             choices = ", ".join(FAMILIES[key])
             raise InputError(f"{where}.{key} must be one of {choices}", repr(value), "pick one")
     try:
@@ -161,7 +161,11 @@ def _corners(network: NetworkSpec, space: SearchSpace) -> list[NetworkSpec]:
         else:
             values = (dimension.low, dimension.high)
         for value in values:
-            given = parse_network({name: value}, where="search_space")
+            try:
+                given = parse_network({name: value}, where="search_space")
+            except InputError as error:
+                remedy = lint.exponents_remedy(dimension) or error.remedy
+                raise InputError(error.rule, error.value, remedy) from None
             networks.append(dataclasses.replace(network, **{name: getattr(given, name)}))
     return networks or [network]
 

@@ -68,6 +68,19 @@ def _log_remedy(dimension: Numeric) -> str:
     return "give a low above 0, or log: false for a range that includes 0"
 
 
+def exponents_remedy(dimension: Dimension) -> str | None:
+    """Return what a linear range that looks like exponents may have meant, else None."""
+    if isinstance(dimension, CategoricalDimension) or dimension.log:
+        return None
+    low, high = dimension.low, dimension.high
+    if not (-12 <= low <= -2 and low < high <= 3 and low == int(low) and high == int(high)):
+        return None
+    return (
+        f"bounds are values, not exponents: did you mean low: {10.0**low:g}, "
+        f"high: {10.0**high:g}, log: true?"
+    )
+
+
 def warnings(space: SearchSpace) -> list[str]:
     """Return one line for each dimension whose range can be searched but looks unintended."""
     found = ((name, _oddity(dimension)) for name, dimension in space.items())
@@ -81,11 +94,8 @@ def _oddity(dimension: Dimension) -> str | None:
     if dimension.log:
         if width(dimension) < NARROW_DECADES:
             return f"{text} is {width(dimension):.2g} decades; widen it or leave out log: true"
-    elif _like_exponents(low, high):
-        return (
-            f"{text} looks like exponents; did you mean low: {10.0**low:g}, "
-            f"high: {10.0**high:g}, log: true?"
-        )
+    elif remedy := exponents_remedy(dimension):
+        return f"{text} looks like exponents; {remedy}"
     elif low > 0 and math.log10(high / low) >= WIDE_DECADES:
         return (
             f"{text} spans {math.log10(high / low):.2g} decades on a linear scale, so 9 in 10 "
@@ -94,10 +104,6 @@ def _oddity(dimension: Dimension) -> str | None:
     elif dimension.step and (last := on_grid(dimension, last_step(dimension))) < high:
         return f"{text} with step {dimension.step:g} ends at {last:g}; did you mean high: {last:g}?"
     return None
-
-
-def _like_exponents(low: float, high: float) -> bool:
-    return -12 <= low <= -2 and low < high <= 3 and low == int(low) and high == int(high)
 
 
 def _choices_oddity(dimension: CategoricalDimension) -> str | None:

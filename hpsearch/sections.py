@@ -18,7 +18,7 @@ from pydantic import (
 Scalar = bool | int | float | str
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$")]
 Share = Annotated[float, Gt(0), Lt(1)]
-Count = Annotated[int, Ge(1)]
+Count = Annotated[int, Ge(1), Le(10**9)]
 
 METRICS = {
     "val_accuracy": "maximize",
@@ -82,7 +82,12 @@ class SplitConfig(Section):
     def _read_share(cls, value: Any) -> Any:
         # What a before-validator returns is Python data, in which a strict tuple is no list;
         # hence the strict=False of rows.
-        return {"share": value} if isinstance(value, int | float) else value
+        if isinstance(value, dict | SplitConfig):
+            return value
+        if not isinstance(value, int | float):
+            rule = "must be a share such as 0.2, or have one of share, rows and source"
+            raise ValueError(rule)  # noqa: TRY004 (pydantic takes no TypeError)
+        return {"share": value}
 
     @model_validator(mode="after")
     def _check_one(self) -> "SplitConfig":
