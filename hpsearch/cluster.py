@@ -154,16 +154,12 @@ def processes(folder: Path) -> list[int]:
 
 
 def cause(error: BaseException) -> str:
-    """Return one line that names the error at the bottom of Ray's wrappings.
+    """Return one line on the error at the bottom of Ray's wrappings, 300 characters at most.
 
     >>> cause(ValueError("no such unit"))
     'ValueError: no such unit'
     """
     inner = getattr(error, "cause", None)
-    return brief(inner if isinstance(inner, BaseException) else error)
-
-
-def brief(error: BaseException) -> str:
-    """Return one line of at most 300 characters: the error's kind and its first line."""
+    error = inner if isinstance(inner, BaseException) else error
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return f"{type(error).__name__}: {lines[0] if lines else 'no message'}"[:300]

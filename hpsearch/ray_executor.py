@@ -95,7 +95,7 @@ class RayExecutor:
                     _temp_dir=str(self._folder),
                 )
         except Exception as error:
-            raise RunError(f"Ray did not start on this machine: {cluster.brief(error)}") from error
+            raise RunError(f"Ray did not start on this machine: {cluster.cause(error)}") from error
         finally:
             constants.ENABLE_RAY_CLUSTER = clustered
 
@@ -176,7 +176,7 @@ def _join(address: str) -> None:
         with cluster.variable("RAY_gcs_server_port_wait_time_s", str(JOIN_SECONDS)):
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except Exception as error:
-        raise RunError(f"no Ray cluster answers at {address}: {cluster.brief(error)}") from error
+        raise RunError(f"no Ray cluster answers at {address}: {cluster.cause(error)}") from error
 
 
 def _tame() -> None:
