@@ -1,6 +1,8 @@
 """The door to Numba: typed decorators for the fused element-wise kernels."""
 
+import hashlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar, cast
 
 import numba
@@ -20,9 +22,30 @@ def kernel(function: Function) -> Function:
 
 
 def inlined(function: Function) -> Function:
-    """Let kernels call a plain function, which stays one.
-
-    The disk cache watches a kernel's own file only, so such a function lives beside the
-    kernels that call it.
-    """
+    """Let kernels call a plain function, which stays one."""
     return register_jitable(function)
+
+
+def discard_stale(folder: Path) -> bool:
+    """Remove machine code that was made from other sources, and return whether there was any.
+
+    Numba watches a kernel's own file only, not those of the functions inlined into it, so
+    a changed one would leave wrong code behind. Other processes may do the same at once:
+    what Numba misses it compiles again. A folder that can't be written keeps its code.
+    """
+    sources = sorted(folder.glob("*.py"))
+    digest = hashlib.sha256(b"\0".join(source.read_bytes() for source in sources)).hexdigest()
+    stamp = folder / "__pycache__" / "kernels.sha256"
+    try:
+        if stamp.is_file() and stamp.read_text() == digest:
+            return False
+        stamp.parent.mkdir(exist_ok=True)
+        for code in stamp.parent.glob("*.nb[ic]"):
+            code.unlink(missing_ok=True)
+        stamp.write_text(digest)
+    except OSError:
+        return False
+    return True
+
+
+discard_stale(Path(__file__).parent)
