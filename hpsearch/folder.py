@@ -48,6 +48,11 @@ class RunFolder:
         return self.path / "summary.json"
 
     @property
+    def report(self) -> Path:
+        """What the search came to, as a page for a person."""
+        return self.path / "report.html"
+
+    @property
     def log(self) -> Path:
         """What the master did, in lines."""
         return self.path / "master.log"
