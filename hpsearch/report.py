@@ -28,7 +28,8 @@ log = logging.getLogger("hpsearch.report")
 def write(path: Path, output: Path | None = None) -> Path:
     """Write the report of the run at ``path`` and return where it is.
 
-    That is ``output``, or ``report.html`` in the run's folder if it is None. The file is its user's alone, and appears as a whole or not at all.
+    That is ``output``, or ``report.html`` in the run's folder if it is None. The file is its
+    user's alone, and appears as a whole or not at all.
 
     Raises
     ------
