@@ -161,6 +161,16 @@ def ensemble(run: Path, top: int, method: str, weights: str | None, test: bool) 
 
 
 @main.command()
+@click.argument("run", type=PATH)
+@click.option("--output", type=PATH, help="The .html file to write; default: RUN/report.html.")
+def report(run: Path, output: Path | None) -> None:
+    """Write RUN's report as one HTML page: charts, curves, what they say."""
+    from hpsearch import report as reports
+
+    click.echo(reports.write(run, output))
+
+
+@main.command()
 @click.argument("model", type=PATH)
 @click.argument("data", type=PATH)
 @click.option("--output", type=PATH, required=True, help="The CSV file to write.")

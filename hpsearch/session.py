@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 
-from hpsearch import datasets
+from hpsearch import datasets, report
 from hpsearch.conclusion import Conclusion, conclude, reload
 from hpsearch.config import SearchConfig
 from hpsearch.datasets import Split
@@ -96,7 +96,9 @@ def run(
         master.run(watch_and_check)
         executor.close()
         seconds = time.monotonic() - began
-        return conclude(folder, config, split, search.verdicts, seconds=seconds)
+        conclusion = conclude(folder, config, split, search.verdicts, seconds=seconds)
+        report.write_if_possible(folder.path)
+        return conclusion
 
 
 def _executor(config: SearchConfig, folder: RunFolder, split: Split, place: Place) -> Executor:
