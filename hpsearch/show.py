@@ -41,6 +41,8 @@ def show_conclusion(
         f"  hpsearch predict {path} new.csv --output predictions.csv",
     ):
         console.print(Text(text), soft_wrap=True)
+    if run.report.is_file():
+        console.print(Text(f"report: {run.report}"), soft_wrap=True)
 
 
 def _leaders(results: Results, summary: Any) -> pd.DataFrame:
