@@ -1,5 +1,6 @@
 """The command line: parse, call, echo."""
 
+import errno
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,15 @@ class _Group(click.Group):
         except HpsearchError as error:
             click.echo(f"hpsearch: {error}", err=True)
             raise click.exceptions.Exit(2 if isinstance(error, InputError) else 1) from error
+        except MemoryError as error:
+            click.echo("hpsearch: not enough memory", err=True)
+            raise click.exceptions.Exit(1) from error
+        except OSError as error:
+            if error.errno == errno.EPIPE:
+                raise
+            where = f": {error.filename!r}" if error.filename else ""
+            click.echo(f"hpsearch: {error.strerror or error}{where}; mend it, try again", err=True)
+            raise click.exceptions.Exit(1) from error
         except KeyboardInterrupt:
             click.echo("hpsearch: interrupted", err=True)
             raise click.exceptions.Exit(130) from None

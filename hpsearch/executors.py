@@ -5,7 +5,7 @@ from typing import Protocol
 
 from hpsearch.events import Event, Reported, WorkerLost, WorkerReady
 from workers.data import Dataset
-from workers.errors import HpsearchError
+from workers.errors import HpsearchError, RunError
 from workers.messages import EpochReport, Pack, RunSettings
 from workers.training import train
 
@@ -24,7 +24,13 @@ class Executor(Protocol):
         """Start a new worker in place of one that is lost."""
 
     def wait(self, timeout_seconds: float) -> list[Event]:
-        """Return what has happened, after at most about ``timeout_seconds``."""
+        """Return what has happened, after at most about ``timeout_seconds``.
+
+        Raises
+        ------
+        RunError
+            If the cluster is gone, or a worker can't write its checkpoints.
+        """
 
     def close(self) -> None:
         """End all workers at once; what they have not reported is lost."""
@@ -66,6 +72,8 @@ class SerialExecutor:
             reports = next(pack)
         except StopIteration:
             return WorkerReady(worker)
+        except RunError:
+            raise  # The disk's fault, not the trial's: the run stops, and can go on.
         except HpsearchError as error:
             return WorkerLost(worker, f"{type(error).__name__}: {error}", retry=False)
         self._running[worker] = pack

@@ -157,6 +157,7 @@ def _logging(folder: RunFolder) -> Iterator[None]:
     """Write what the master does into the run's log, for as long as this lasts."""
     folder.log.touch(mode=0o600)
     handler = logging.FileHandler(folder.log, encoding="utf-8")
+    handler.handleError = lambda _: None  # type: ignore[method-assign]  # a full disk: no log
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     logger = logging.getLogger("hpsearch")
     logger.setLevel(logging.INFO)
