@@ -52,3 +52,12 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     if ended.code != 0:
         raise RuntimeError(ended.output)
     return outcome(lab.run)
+
+
+@pytest.fixture(scope="session")
+def passed(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Return the failpoints that a whole search passes, in order."""
+    lab = Lab(tmp_path_factory.mktemp("passed"))
+    lab.configure()
+    assert lab.search(failpoint="*=note").wait().code == 0
+    return lab.passed()

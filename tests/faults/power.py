@@ -26,7 +26,7 @@ class Disk:
         self._names: dict[int, dict[str, int]] = {}
         self._contents: dict[int, bytes] = {}
         for folder, _, files in os.walk(root):
-            self._names[os.stat(folder).st_ino] = self._listing(folder)
+            self._names[Path(folder).stat().st_ino] = self._listing(folder)
             for file in files:
                 path = Path(folder) / file
                 self._contents[path.stat().st_ino] = path.read_bytes()
@@ -56,12 +56,12 @@ class Disk:
     def mkdir(self, path: Any, *rest: Any, **options: Any) -> None:
         """Make a folder, of which nothing is durable."""
         self._mkdir(path, *rest, **options)
-        self._names[os.stat(path).st_ino] = {}
+        self._names[Path(path).stat().st_ino] = {}
 
     def crash(self, target: Path, *, names_survive: bool) -> None:
         """Make ``target`` what would be left of the root if the power went now."""
         self._names_survive = names_survive
-        self._rebuild(self._root, os.stat(self._root).st_ino, target)
+        self._rebuild(self._root, self._root.stat().st_ino, target)
 
     def _rebuild(self, present: Path | None, number: int, target: Path) -> None:
         """Rebuild one folder, which is at ``present`` now unless it was removed."""
@@ -81,7 +81,7 @@ class Disk:
                 shutil.copyfile(path, target / path.name)
 
     def _by_number(self) -> dict[int, Path]:
-        return {os.stat(folder).st_ino: Path(folder) for folder, _, _ in os.walk(self._root)}
+        return {Path(folder).stat().st_ino: Path(folder) for folder, _, _ in os.walk(self._root)}
 
     @staticmethod
     def _listing(folder: Any) -> dict[str, int]:

@@ -1,18 +1,32 @@
 """Interrupt a search, go on with it, and compare it with one that was not."""
 
+import os
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from random import Random
 
-from tests.faults.ledger import Verdict, judge
+from tests.faults.ledger import Ledger, Verdict, judge
 from tests.faults.outcome import acknowledged, difference, missing, outcome
 from tests.faults.power import lose_power
 from tests.faults.runs import Ended, Lab
 
 Plant = Callable[[], None]
+NewLab = Callable[[], Lab]
 Whole = Mapping[str, str]
+
+
+def survey(ledger: Ledger, promise: str, faults: Mapping[str, Callable[[], Verdict]]) -> list[str]:
+    """Try all faults, as many at once as there are CPUs, and return those that did harm."""
+
+    def attempt(name: str) -> str | None:
+        verdict = ledger.enter(promise, faults[name]())
+        return None if verdict.good else f"{name}: {verdict.kind}, {verdict.detail}"
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return [harm for harm in pool.map(attempt, faults) if harm is not None]
 
 
 def finish(lab: Lab, whole: Whole, *, plant: Plant | None = None, tries: int = 1) -> Verdict:
@@ -29,16 +43,18 @@ def finish(lab: Lab, whole: Whole, *, plant: Plant | None = None, tries: int = 1
     return judge(lost=lost, wrong=difference(dict(whole), outcome(lab.run)))
 
 
-def kill_at(lab: Lab, whole: Whole, plan: str, *, plant: Plant | None = None) -> Verdict:
+def kill_at(new_lab: NewLab, whole: Whole, plan: str, *, plant: Plant | None = None) -> Verdict:
     """Kill a search at a failpoint, which it must pass, and go on with it."""
+    lab = new_lab()
     ended = lab.search(failpoint=plan, plant=plant).wait()
     if ended.code != -9:
         return judge(wrong=f"{plan} ended with {ended.code}: {ended.output[-500:]}")
     return finish(lab, whole, plant=plant)
 
 
-def kill_after(lab: Lab, whole: Whole, seconds: Sequence[float]) -> Verdict:
+def kill_after(new_lab: NewLab, whole: Whole, seconds: Sequence[float]) -> Verdict:
     """Kill a search after so many seconds, again and again, and go on with it."""
+    lab = new_lab()
     for delay in seconds:
         started = lab.search()
         time.sleep(delay)
@@ -52,9 +68,10 @@ def moments(rng: Random, most: float) -> list[float]:
 
 
 def cut_power(
-    lab: Lab, whole: Whole, point: int, *, names_survive: bool, plant: Plant | None = None
+    new_lab: NewLab, whole: Whole, point: int, *, names_survive: bool, plant: Plant | None = None
 ) -> Verdict:
     """Lose power at the ``point``-th failpoint: what was not synced is gone; go on."""
+    lab = new_lab()
     results, rescued = lab.folder / "results", lab.folder / "rescued"
     results.mkdir(exist_ok=True)
     cut = partial(lose_power, results, rescued, names_survive, plant)

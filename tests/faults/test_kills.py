@@ -3,6 +3,7 @@
 import ast
 import random
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import hpsearch
 import workers
 from tests.faults.ledger import Ledger
 from tests.faults.runs import Lab
-from tests.faults.survival import cut_power, kill_after, kill_at, moments
+from tests.faults.survival import cut_power, kill_after, kill_at, moments, survey
 
 POINT = "1 acknowledged epochs survive, 2 the rest is equal: killed at a point"
 MOMENT = "1 acknowledged epochs survive, 2 the rest is equal: killed at a random moment"
@@ -30,15 +31,6 @@ def in_source() -> Iterator[str]:
                     yield ast.literal_eval(call.args[0])
 
 
-@pytest.fixture(scope="session")
-def passed(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """Return the failpoints that a whole search passes, in order."""
-    lab = Lab(tmp_path_factory.mktemp("passed"))
-    lab.configure()
-    assert lab.search(failpoint="*=note").wait().code == 0
-    return lab.passed()
-
-
 def test_a_search_passes_every_failpoint(new_lab: NewLab, passed: list[str]) -> None:
     """Some it passes only when it goes on after it was killed."""
     lab = new_lab()
@@ -51,28 +43,28 @@ def test_a_search_passes_every_failpoint(new_lab: NewLab, passed: list[str]) -> 
 def test_killed_once_at_every_failpoint(
     new_lab: NewLab, whole: dict[str, str], passed: list[str], ledger: Ledger
 ) -> None:
-    for name in sorted(set(passed)):
-        middle = 1 + passed.count(name) // 2
-        verdict = ledger.enter(POINT, kill_at(new_lab(), whole, f"{name}=kill@{middle}"))
-        assert verdict.good, f"{name}@{middle}: {verdict.detail}"
+    plans = [f"{name}=kill@{1 + passed.count(name) // 2}" for name in sorted(set(passed))]
+    faults = {plan: partial(kill_at, new_lab, whole, plan) for plan in plans}
+    assert survey(ledger, POINT, faults) == []
 
 
 @pytest.mark.slow
 def test_killed_at_every_pass_of_every_failpoint(
     new_lab: NewLab, whole: dict[str, str], passed: list[str], ledger: Ledger
 ) -> None:
-    for hit in range(1, len(passed) + 1):
-        verdict = ledger.enter(POINT, kill_at(new_lab(), whole, f"*=kill@{hit}"))
-        assert verdict.good, f"{passed[hit - 1]}, point {hit}: {verdict.detail}"
+    faults = {
+        f"{hit} {name}": partial(kill_at, new_lab, whole, f"*=kill@{hit}")
+        for hit, name in enumerate(passed, 1)
+    }
+    assert survey(ledger, POINT, faults) == []
 
 
 @pytest.mark.slow
 def test_killed_at_random_moments(new_lab: NewLab, whole: dict[str, str], ledger: Ledger) -> None:
     rng = random.Random(5)
-    for _ in range(MOMENTS):
-        delays = moments(rng, 0.6)
-        verdict = ledger.enter(MOMENT, kill_after(new_lab(), whole, delays))
-        assert verdict.good, f"{delays}: {verdict.detail}"
+    delays = [moments(rng, 0.8) for _ in range(MOMENTS)]
+    faults = {f"{each}": partial(kill_after, new_lab, whole, each) for each in delays}
+    assert survey(ledger, MOMENT, faults) == []
 
 
 @pytest.mark.slow
@@ -80,6 +72,8 @@ def test_killed_at_random_moments(new_lab: NewLab, whole: dict[str, str], ledger
 def test_power_lost_at_every_pass_of_every_failpoint(
     new_lab: NewLab, whole: dict[str, str], passed: list[str], ledger: Ledger, names_survive: bool
 ) -> None:
-    for hit in range(1, len(passed) + 1):
-        verdict = cut_power(new_lab(), whole, hit, names_survive=names_survive)
-        assert ledger.enter(POWER, verdict).good, f"{passed[hit - 1]}, {hit}: {verdict.detail}"
+    faults = {
+        f"{hit} {name}": partial(cut_power, new_lab, whole, hit, names_survive=names_survive)
+        for hit, name in enumerate(passed, 1)
+    }
+    assert survey(ledger, POWER, faults) == []
