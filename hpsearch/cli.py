@@ -74,9 +74,12 @@ def run(
     if resume and overwrite:
         raise click.UsageError("--resume and --overwrite exclude each other")
     from hpsearch import config as configs
+    from hpsearch import lint
     from hpsearch.folder import RunFolder
 
     loaded = configs.load(config, assignments=assignments, name=name)
+    for line in lint.warnings(loaded.search_space):
+        click.echo(f"warning: {line}", err=True)
     _search(loaded, RunFolder(results / loaded.study.name), place, resume, overwrite)
 
 

@@ -121,7 +121,7 @@ def conclude(
             "trial": number,
             "epoch": int(best.metadata["epoch"]),
             "checkpoint": f"{run.checkpoints.name}/{results.checkpoints['name'].iloc[0]}",
-            "params": {name: _plain(row[name]) for name in config.search_space},
+            "params": {name: _plain(row[name]) for name in _sampled(row, config)},
             **score(Ensemble((best,), (1.0,)), split, test=True),
         },
         "ensemble": {
@@ -153,6 +153,12 @@ def reload(run: RunFolder) -> Conclusion:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(f"{run.summary} is damaged ({error!r}): remove it and resume") from error
     return Conclusion(summary, verdicts)
+
+
+def _sampled(row: Any, config: SearchConfig) -> list[str]:
+    """Return the dimensions that the trial of a row has; a condition may leave one out."""
+    there = row.notna()
+    return [name for name in config.search_space if there.get(name, False)]
 
 
 def _plain(value: Any) -> Any:

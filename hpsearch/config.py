@@ -1,37 +1,31 @@
-"""A config file to a frozen, validated `SearchConfig`: the rules that join sections."""
+"""A config file to a frozen, validated `SearchConfig`."""
 
-import dataclasses
 import json
-import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_type_hints
+from typing import Annotated, Any
 
-from annotated_types import Ge, Gt, Le, Len, Lt
-from pydantic import Field, TypeAdapter, ValidationError
+from annotated_types import Len
+from pydantic import Field, ValidationError
 
-from hpsearch import documents, lint
-from hpsearch.complaints import complain, unknown_key
+from hpsearch import documents, lint, rules
+from hpsearch.complaints import complain
+from hpsearch.dimensions import Dimension
+from hpsearch.networks import compose, corners, limits, parse_network, with_layer_conditions
+from hpsearch.section import Section
 from hpsearch.sections import (
-    CategoricalDimension,
     CheckpointConfig,
     DataConfig,
-    Dimension,
     EnsembleConfig,
-    Section,
-    StageConfig,
     StudyConfig,
 )
 from hpsearch.space import SearchSpace
+from hpsearch.stage_sections import Points, RescoreConfig, StageConfig
 from workers.errors import InputError
 from workers.nn import families
-from workers.nn.families import FAMILIES
 from workers.nn.spec import NetworkSpec
-from workers.preprocessing import PREPROCESSORS
-
-_NETWORK = TypeAdapter(NetworkSpec)
 
 
 class _Document(Section):
@@ -44,6 +38,8 @@ class _Document(Section):
     stages: Annotated[tuple[StageConfig, ...], Len(1)]
     checkpoint: CheckpointConfig = CheckpointConfig()
     ensemble: EnsembleConfig = EnsembleConfig()
+    enqueue: Points = ()
+    rescore: RescoreConfig | None = None
 
 
 @dataclass(frozen=True)
@@ -60,32 +56,34 @@ class SearchConfig:
     stages: tuple[StageConfig, ...]
     checkpoint: CheckpointConfig
     ensemble: EnsembleConfig
+    enqueue: Points
+    rescore: RescoreConfig | None
     document: Mapping[str, Any]
 
     def spec(self, params: Mapping[str, Any]) -> NetworkSpec:
         """Return the network that a trial's sampled values make of the config's."""
-        return dataclasses.replace(self.network, **params)
+        return compose(self.network, params)
 
     @cached_property
     def limits(self) -> dict[str, tuple[float, float]]:
         """The lowest and highest value that a network takes, both included, by dimension."""
-        hints = get_type_hints(NetworkSpec, include_extras=True)
-        return {name: _limits(hints[name]) for name in self.search_space}
+        return {name: limits(name) for name in self.search_space}
 
     @cached_property
     def chains(self) -> set[tuple[str, ...]]:
         """The chains of preprocessing that trials may ask for."""
-        networks = [self.network, *_corners(self.network, self.search_space)]
+        networks = [self.network, *corners(self.network, self.search_space)]
         return {network.preprocess for network in networks if network.preprocess is not None}
 
     @property
     def num_trials(self) -> int:
-        """How many trials the stages have together."""
-        return sum(stage.num_trials for stage in self.stages)
+        """How many trials the stages and the last one's scoring anew have together."""
+        again = self.rescore.top * self.rescore.seeds if self.rescore else 0
+        return sum(stage.num_trials for stage in self.stages) + again
 
     def check_outputs(self, outputs: int) -> None:
         """Raise InputError if a network of the search can't have so many outputs."""
-        for spec in _corners(self.network, self.search_space):
+        for spec in corners(self.network, self.search_space):
             families.check(spec, self.data.task, outputs)
 
 
@@ -114,7 +112,7 @@ def build(document: Mapping[str, Any]) -> SearchConfig:
         sections = _Document.model_validate_json(text)
     except ValidationError as error:
         raise complain(error, document, model=_Document) from None
-    space = SearchSpace(sections.search_space)
+    space = with_layer_conditions(sections.search_space)
     lint.check(space)
     config = SearchConfig(
         study=sections.study,
@@ -124,99 +122,14 @@ def build(document: Mapping[str, Any]) -> SearchConfig:
         stages=sections.stages,
         checkpoint=sections.checkpoint,
         ensemble=sections.ensemble,
+        enqueue=tuple(map(_tuples, sections.enqueue)),
+        rescore=sections.rescore,
         document=document,
     )
-    _check_together(config)
+    corners(config.network, space)
+    rules.check(config)
     return config
 
 
-def parse_network(values: Mapping[str, Any], *, where: str = "network") -> NetworkSpec:
-    """Return the network that plain values describe; raises InputError."""
-    known = [field.name for field in fields(NetworkSpec)]
-    for key, value in values.items():
-        if key not in known:
-            raise unknown_key(f"{where}.{key}", key, known)
-        if key in FAMILIES and value not in list(FAMILIES[key]):
-            choices = ", ".join(FAMILIES[key])
-            raise InputError(f"{where}.{key} must be one of {choices}", repr(value), "pick one")
-    try:
-        return _NETWORK.validate_json(json.dumps(values), strict=True)
-    except ValidationError as error:
-        raise complain(error, values, where=where) from None
-
-
-def _corners(network: NetworkSpec, space: SearchSpace) -> list[NetworkSpec]:
-    """Return networks at the ends of every dimension, or at its choices, one at a time.
-
-    Raises InputError for a value that the network does not take.
-    """
-    known = [field.name for field in fields(network)]
-    networks = []
-    for name, dimension in space.items():
-        if name not in known:
-            raise unknown_key(f"search_space.{name}", name, known)
-        values: tuple[Any, ...]
-        if isinstance(dimension, CategoricalDimension):
-            values = dimension.choices
-        else:
-            values = (dimension.low, dimension.high)
-        for value in values:
-            try:
-                given = parse_network({name: value}, where="search_space")
-            except InputError as error:
-                remedy = lint.exponents_remedy(dimension) or error.remedy
-                raise InputError(error.rule, error.value, remedy) from None
-            networks.append(dataclasses.replace(network, **{name: getattr(given, name)}))
-    return networks or [network]
-
-
-def _limits(hint: Any) -> tuple[float, float]:
-    """Return the bounds that a type's annotation states, of its first part if a union."""
-    low, high = -math.inf, math.inf
-    bounded = [part for part in (hint, *get_args(hint)) if hasattr(part, "__metadata__")]
-    for rule in bounded[0].__metadata__ if bounded else ():
-        match rule:
-            case Ge(ge=bound):
-                low = float(str(bound))
-            case Gt(gt=bound):
-                low = math.nextafter(float(str(bound)), math.inf)
-            case Le(le=bound):
-                high = float(str(bound))
-            case Lt(lt=bound):
-                high = math.nextafter(float(str(bound)), -math.inf)
-    return low, high
-
-
-def _check_together(config: SearchConfig) -> None:
-    """Raise InputError for sections that are right alone and wrong together."""
-    _corners(config.network, config.search_space)
-    metric, task = config.study.metric, config.data.task
-    if (metric.removeprefix("ema_") in ("val_mse", "val_r2")) and task == "classification":
-        raise InputError("study.metric must fit data.task", f"{metric} and {task}", "use val_loss")
-    if metric.endswith("accuracy") and task == "regression":
-        raise InputError("study.metric must fit data.task", f"{metric} and {task}", "use val_mse")
-    if metric.startswith("ema_") and config.checkpoint.ema_decay == 0:
-        raise InputError(
-            f"metric {metric} needs a running average", "checkpoint.ema_decay 0", "set it to 0.995"
-        )
-    if config.checkpoint.keep_top < config.ensemble.size:
-        sizes = f"{config.checkpoint.keep_top} and {config.ensemble.size}"
-        raise InputError(
-            "checkpoint.keep_top must be at least ensemble.size", sizes, "raise keep_top"
-        )
-    for preprocessor in [
-        step for chain in (config.data.preprocess, *config.chains) for step in chain
-    ]:
-        if preprocessor not in PREPROCESSORS:
-            known = f"preprocess takes {', '.join(PREPROCESSORS)}"
-            raise InputError(known, repr(preprocessor), "pick one of them")
-    names = [stage.name for stage in config.stages]
-    for name in names:
-        if names.count(name) > 1:
-            raise InputError("a stage's name may stand once", repr(name), "rename one of them")
-    if config.stages[0].narrow is not None:
-        raise InputError(
-            "the first stage has no results to narrow from",
-            f"narrow in stage {names[0]!r}",
-            "move it to a later stage",
-        )
+def _tuples(point: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: tuple(v) if isinstance(v, list) else v for name, v in point.items()}

@@ -25,7 +25,7 @@ def params_text(params: Mapping[str, Any]) -> str:
     """Return hyperparameters on one line.
 
     >>> params_text({"learning_rate": 0.012345, "hidden": (64, 32)})
-    'learning_rate=0.0123 hidden=(64, 32)'
+    'learning_rate=0.0123 hidden=[64, 32]'
     """
     return " ".join(f"{name}={text_of(value)}" for name, value in params.items())
 

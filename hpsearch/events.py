@@ -36,11 +36,21 @@ Event = WorkerReady | Reported | WorkerLost
 
 @dataclass(frozen=True, slots=True)
 class BeginStage:
-    """Write down a stage and the ranges that it samples from."""
+    """Write down a stage, the ranges that it samples from and its first new trial's number."""
 
     stage: int
     name: str
     space: Mapping[str, Any]
+    first: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PromoteTrial:
+    """Write down that a complete trial goes on in a stage, to ``epochs`` in all."""
+
+    number: int
+    stage: int
+    epochs: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +90,10 @@ class NoteFailure:
 
 @dataclass(frozen=True, slots=True)
 class EndTrial:
-    """Write down a trial's final state (``complete`` or ``failed``) and the reason."""
+    """Write down a trial's final state (``complete``, ``pruned``, ``failed``), the reason."""
 
     number: int
-    state: Literal["complete", "failed"]
+    state: Literal["complete", "pruned", "failed"]
     reason: str | None
 
 
@@ -111,6 +121,14 @@ class Dispatch:
 
 
 @dataclass(frozen=True, slots=True)
+class StopTrials:
+    """Let a worker take trials out of the pack that it trains; late is no harm."""
+
+    worker: int
+    trials: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ReplaceWorker:
     """Start a new worker in place of a lost one."""
 
@@ -124,7 +142,9 @@ class Finish:
     reason: str | None = None
 
 
-Written = BeginStage | AddTrial | StartTrial | Record | NoteFailure | EndTrial | EndStage
+Written = (
+    BeginStage | AddTrial | PromoteTrial | StartTrial | Record | NoteFailure | EndTrial | EndStage
+)
 """Commands that the store performs, all those of one event in one transaction."""
 
-Command = Written | RemoveCheckpoints | Dispatch | ReplaceWorker | Finish
+Command = Written | RemoveCheckpoints | Dispatch | StopTrials | ReplaceWorker | Finish

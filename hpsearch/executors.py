@@ -1,6 +1,6 @@
 """Where packs are trained: the interface, and the one that does it in this process."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from hpsearch.events import Event, Reported, WorkerLost, WorkerReady
@@ -19,6 +19,9 @@ class Executor(Protocol):
 
     def submit(self, worker: int, pack: Pack) -> None:
         """Give a pack to a worker that is idle."""
+
+    def stop(self, worker: int, trials: Sequence[int]) -> None:
+        """Let trials leave the pack that a worker trains; it may be over already."""
 
     def replace(self, worker: int) -> None:
         """Start a new worker in place of one that is lost."""
@@ -48,11 +51,17 @@ class SerialExecutor:
         self._data = data
         self._settings = settings
         self._running: dict[int, Iterator[tuple[EpochReport, ...]]] = {}
+        self._stopped: set[int] = set()
         self._events: list[Event] = [WorkerReady(worker) for worker in range(workers)]
 
     def submit(self, worker: int, pack: Pack) -> None:
         """Give a pack to a worker that is idle."""
-        self._running[worker] = train(pack, self._data, self._settings)
+        self._running[worker] = train(pack, self._data, self._settings, stopped=self._stopped)
+
+    def stop(self, worker: int, trials: Sequence[int]) -> None:
+        """Let trials leave the pack before its next epoch."""
+        del worker
+        self._stopped.update(trials)
 
     def replace(self, worker: int) -> None:
         """Make the worker ready again."""

@@ -3,8 +3,14 @@
 import math
 from typing import Any
 
-from hpsearch.scales import Numeric, last_step, on_grid, width
-from hpsearch.sections import CategoricalDimension, Dimension, IntDimension
+from hpsearch.dimensions import (
+    CategoricalDimension,
+    Dimension,
+    FixedDimension,
+    IntDimension,
+    Numeric,
+)
+from hpsearch.scales import last_step, on_grid, width
 from hpsearch.space import SearchSpace, describe, text_of
 from workers.errors import InputError
 
@@ -24,8 +30,22 @@ def check(space: SearchSpace) -> None:
         where = f"search_space.{name}"
         if isinstance(dimension, CategoricalDimension):
             _check_choices(where, dimension)
-        else:
+        elif not isinstance(dimension, FixedDimension):
             _check_range(where, dimension)
+        _check_conditions(where, space, dimension)
+    space.check_order()
+
+
+def _check_conditions(where: str, space: SearchSpace, dimension: Dimension) -> None:
+    """Refuse a condition that no trial can meet."""
+    for name, values in (dimension.when or {}).items():
+        if name not in space:
+            remedy = f"use one of {', '.join(space)}, or make it a dimension"
+            raise InputError(f"{where}: when must name another dimension", repr(name), remedy)
+        if not any(space.takes(name, value) for value in values):
+            got = f"when {name} is {', '.join(map(text_of, values))}"
+            remedy = f"use a value of {name}: {describe(space[name])}"
+            raise InputError(f"{where}: when must name a value that can be", got, remedy)
 
 
 def _check_choices(where: str, dimension: CategoricalDimension) -> None:
@@ -70,7 +90,7 @@ def _log_remedy(dimension: Numeric) -> str:
 
 def exponents_remedy(dimension: Dimension) -> str | None:
     """Return what a linear range that looks like exponents may have meant, else None."""
-    if isinstance(dimension, CategoricalDimension) or dimension.log:
+    if not isinstance(dimension, Numeric) or dimension.log:
         return None
     low, high = dimension.low, dimension.high
     if not (-12 <= low <= -2 and low < high <= 3 and low == int(low) and high == int(high)):
@@ -88,6 +108,8 @@ def warnings(space: SearchSpace) -> list[str]:
 
 
 def _oddity(dimension: Dimension) -> str | None:
+    if isinstance(dimension, FixedDimension):
+        return None
     if isinstance(dimension, CategoricalDimension):
         return _choices_oddity(dimension)
     low, high, text = dimension.low, dimension.high, describe(dimension)

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from hpsearch import events as ev
+from hpsearch.agenda import PastStage
 from hpsearch.config import SearchConfig
 from hpsearch.executors import Executor
 from hpsearch.folder import RunFolder
-from hpsearch.search import PastStage, Search
+from hpsearch.search import Search
 from hpsearch.space import SearchSpace
 from hpsearch.store import Store
 from hpsearch.trials import TrialRecord
@@ -43,6 +44,7 @@ def prepare(config: SearchConfig, store: Store, data: Dataset, *, workers: int) 
         PastStage(
             SearchSpace.from_json(row.space),
             tuple(map(Verdict.from_json, row.verdicts)) if row.state == "complete" else None,
+            row.first,
         )
         for row in store.stages()
     ]
@@ -129,6 +131,8 @@ class Master:
                     failpoint("master.before_dispatch")
                     self._executor.submit(worker, pack)
                     failpoint("master.after_dispatch")
+                case ev.StopTrials(worker, trials):
+                    self._executor.stop(worker, trials)
                 case ev.ReplaceWorker(worker):
                     self._executor.replace(worker)
                 case ev.Finish(reason):
@@ -137,27 +141,36 @@ class Master:
     def _write(self, command: ev.Command) -> None:
         store = self._store
         match command:
-            case ev.BeginStage(stage, name, space):
+            case ev.BeginStage(stage, name, space, first):
                 log.info("stage %s begins: %s", name, space)
-                store.begin_stage(stage, name, space)
-            case ev.AddTrial(number, stage, params, epochs):
-                store.add_trial(number, stage, params, epochs)
-            case ev.StartTrial(number, attempt):
-                store.start_trial(number, attempt)
+                store.begin_stage(stage, name, space, first)
+            case ev.EndStage(stage, verdicts):
+                store.end_stage(stage, verdicts)
+                for verdict in verdicts:
+                    log.info("%s", verdict["text"])
             case ev.Record(reports):
                 store.record(reports)
+            case ev.RemoveCheckpoints(names):
+                store.forget_checkpoints(names)
+            case _:
+                self._write_trial(command)
+
+    def _write_trial(self, command: ev.Command) -> None:
+        store = self._store
+        match command:
+            case ev.AddTrial(number, stage, params, epochs):
+                store.add_trial(number, stage, params, epochs)
+            case ev.PromoteTrial(number, stage, epochs):
+                log.info("trial %d goes on, to epoch %d", number, epochs)
+                store.promote_trial(number, stage, epochs)
+            case ev.StartTrial(number, attempt):
+                store.start_trial(number, attempt)
             case ev.NoteFailure(number, attempt, epoch, cause):
                 log.warning("trial %d, attempt %d: %s", number, attempt, cause)
                 store.note_failure(number, attempt, epoch, cause)
             case ev.EndTrial(number, state, reason):
                 log.info("trial %d: %s%s", number, state, f", {reason}" if reason else "")
                 store.end_trial(number, state, reason)
-            case ev.EndStage(stage, verdicts):
-                store.end_stage(stage, verdicts)
-                for verdict in verdicts:
-                    log.info("%s", verdict["text"])
-            case ev.RemoveCheckpoints(names):
-                store.forget_checkpoints(names)
 
 
 def tidy(folder: RunFolder, store: Store) -> None:

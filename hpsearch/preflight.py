@@ -6,8 +6,8 @@ from typing import Any
 
 from hpsearch import datasets
 from hpsearch.config import SearchConfig
+from hpsearch.dimensions import FixedDimension, FloatDimension, IntDimension
 from hpsearch.scales import from_unit
-from hpsearch.sections import FloatDimension, IntDimension
 from workers.nn.gradient_check import Finding, check_gradients
 from workers.nn.sanity_check import check_sanity
 from workers.nn.spec import NetworkSpec
@@ -57,6 +57,8 @@ def _samples(config: SearchConfig) -> Iterator[dict[str, Any]]:
     for name, dimension in config.search_space.items():
         if isinstance(dimension, FloatDimension | IntDimension):
             middle[name] = from_unit(dimension, 0.5)
+        elif isinstance(dimension, FixedDimension):
+            middle[name] = dimension.value
         else:
             middle[name] = dimension.choices[0]
             others += [(name, choice) for choice in dimension.choices[1:]]

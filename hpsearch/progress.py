@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from hpsearch.agenda import Stage
+from hpsearch.rules import num_promoted
 from hpsearch.search import Search
 from hpsearch.space import describe
-from hpsearch.stage_run import StageRun
 from hpsearch.trials import TrialRecord
 
 
@@ -23,8 +24,8 @@ class StageProgress:
 
     @property
     def ended(self) -> int:
-        """Trials that are complete or failed."""
-        return self.states.get("complete", 0) + self.states.get("failed", 0)
+        """Trials of which nothing more will come here."""
+        return sum(self.states.get(state, 0) for state in ("complete", "pruned", "failed"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,22 +53,43 @@ def progress(search: Search) -> Progress:
     sign = search.config.study.sign
     stages = [_stage(stage, sign) for stage in search.stages]
     stages += [
-        StageProgress(config.name, config.num_trials, {}, None, {})
-        for config in search.config.stages[len(stages) :]
+        StageProgress(stage.name, stage.num_trials, {}, None, {})
+        for stage in search.config.stages[len(stages) :]
     ]
     scored = [r for r in search.trials.values() if r.score is not None and r.state != "failed"]
     best = min(scored, key=_rank, default=None)
-    total = sum(stage.num_trials * stage.epochs for stage in search.config.stages)
     done = sum(r.epochs if r.ended else r.epochs_done for r in search.trials.values())
+    begun = sum(r.epochs for r in search.trials.values())
+    total = begun + _planned(search)
     return Progress(
         stages=tuple(stages),
         best=None if best is None else _best(search, best),
         ended=sum(stage.ended for stage in stages),
-        share=done / total,
+        share=done / max(total, 1),
     )
 
 
-def _stage(stage: StageRun, sign: int) -> StageProgress:
+def _planned(search: Search) -> int:
+    """Return the epochs of trials that are still to be asked for or to be promoted."""
+    config, total = search.config, 0
+    before = 0
+    for index, stage in enumerate(config.stages):
+        begun = index < len(search.stages)
+        trials = search.stages[index].num_trials if begun else stage.num_trials
+        if begun:
+            total += search.stages[index].unasked * stage.epochs
+        else:
+            going = num_promoted(stage, before)
+            gained = stage.epochs - config.stages[index - 1].epochs
+            total += trials * stage.epochs + going * gained
+            trials += going
+        before = trials
+    if config.rescore and len(search.stages) <= len(config.stages):
+        total += config.rescore.top * config.rescore.seeds * config.stages[-1].epochs
+    return total
+
+
+def _stage(stage: Stage, sign: int) -> StageProgress:
     scores = [r.score for r in stage.trials if r.score is not None and r.state != "failed"]
     return StageProgress(
         name=stage.name,

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from hpsearch.scales import Numeric, from_scale, snapped, to_scale, to_unit, width
-from hpsearch.sections import CategoricalDimension, Dimension, IntDimension, NarrowConfig
+from hpsearch.dimensions import CategoricalDimension, Dimension, IntDimension, Numeric
+from hpsearch.scales import from_scale, snapped, to_scale, to_unit, width
+from hpsearch.stage_sections import NarrowConfig
 from hpsearch.verdicts import Side, Verdict
 
 BORDER = 0.05
@@ -49,7 +50,7 @@ def judged(
 
     `values` are those of the best trials; without a rule the range stays.
     """
-    unit = 1.0 if isinstance(original, CategoricalDimension) or dimension.log else width(original)
+    unit = 1.0 if not isinstance(original, Numeric) or dimension.log else width(original)
     values = [min(max(value, dimension.low), dimension.high) for value in values]
     place = to_unit(dimension, min(max(verdict.best, dimension.low), dimension.high))
     side = _side(place)
@@ -76,7 +77,7 @@ def _side(place: float) -> Side | None:
 
 
 def _is_outermost(dimension: Numeric, original: Dimension, side: Side) -> bool:
-    if isinstance(original, CategoricalDimension):
+    if not isinstance(original, Numeric):
         return False
     if side == "low":
         return dimension.low <= original.low

@@ -4,6 +4,7 @@ import logging
 import os
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,11 @@ class RayExecutor:
     def submit(self, worker: int, pack: Pack) -> None:
         """Give a pack to a worker that is idle."""
         self._streams[self._actors[worker].train.remote(pack)] = worker
+
+    def stop(self, worker: int, trials: Sequence[int]) -> None:
+        """Let trials leave the pack that a worker trains; it may be over already."""
+        if worker in self._actors:
+            self._actors[worker].stop.remote(tuple(trials))
 
     def replace(self, worker: int) -> None:
         """Start an actor; a WorkerReady event says when it has come up."""

@@ -1,6 +1,9 @@
 """Which checkpoint files are kept: the best of the best trials, the last of running ones."""
 
-from workers.messages import Checkpoint
+from collections.abc import Iterable, Mapping
+
+from hpsearch.trials import TrialRecord
+from workers.messages import Checkpoint, EpochReport
 
 
 class Retention:
@@ -8,9 +11,10 @@ class Retention:
 
     Kept are the best checkpoint of each of the ``keep_top`` best completed trials, and
     the best and the last one of every trial that still runs: from the last it would go
-    on. A failed trial keeps nothing. What remains in the end is the same whatever the
-    order of events, because trials compete only when they are complete, and a completed
-    trial that fell out of the top can't come back.
+    on. So do the last ones of the completed trials that may be promoted, the best so far
+    of a stage. A failed or a pruned trial keeps nothing. What remains in the end is the
+    same whatever the order of events, because trials compete only when they are complete,
+    and a completed trial that fell out of the top can't come back.
 
     Parameters
     ----------
@@ -27,6 +31,7 @@ class Retention:
         self._last: dict[int, Checkpoint] = {}
         self._best: dict[int, Checkpoint] = {}
         self._top: list[Checkpoint] = []
+        self._candidates: list[tuple[Checkpoint, Checkpoint]] = []
 
     def add(self, checkpoint: Checkpoint) -> None:
         """Take note of a file of a running trial that is on disk."""
@@ -38,19 +43,47 @@ class Retention:
         if best is None or self._rank(checkpoint) < self._rank(best):
             self._best[checkpoint.trial] = checkpoint
 
-    def end(self, trial: int, *, complete: bool) -> None:
-        """Take note that a trial is over; a complete one competes for a place."""
-        self._last.pop(trial, None)
+    def end(self, trial: int, *, complete: bool, promotable: int = 0) -> None:
+        """Take note that a trial is over; a complete one competes for a place.
+
+        Of the completed trials that have ended so, as many of the best as are
+        ``promotable`` keep their last checkpoint.
+        """
+        last = self._last.pop(trial, None)
         best = self._best.pop(trial, None)
-        if complete and best is not None:
-            self._top = sorted([*self._top, best], key=self._rank)[: self._keep_top]
+        if not complete or best is None:
+            return
+        self._top = sorted([*self._top, best], key=self._rank)[: self._keep_top]
+        if promotable and last is not None:
+            candidates = sorted([*self._candidates, (best, last)], key=lambda c: self._rank(c[0]))
+            self._candidates = candidates[:promotable]
+
+    def promote(self, trials: set[int]) -> None:
+        """Take note that these completed trials run again, and no others of their stage."""
+        for best, last in self._candidates:
+            if last.trial in trials:
+                self._best[best.trial], self._last[last.trial] = best, last
+        self._top = [checkpoint for checkpoint in self._top if checkpoint.trial not in trials]
+        self._candidates = []
 
     def sweep(self) -> tuple[str, ...]:
         """Return the names of the files to remove now, and forget them."""
         kept = {c.name for c in (*self._top, *self._best.values(), *self._last.values())}
+        kept |= {last.name for _, last in self._candidates}
         removed = tuple(sorted(self._files - kept))
         self._files &= kept
         return removed
 
     def _rank(self, checkpoint: Checkpoint) -> tuple[float, int, int]:
         return (-self._sign * checkpoint.score, checkpoint.trial, checkpoint.epoch)
+
+
+def orphaned(reports: Iterable[EpochReport], trials: Mapping[int, TrialRecord]) -> tuple[str, ...]:
+    """Return the files that pruned trials wrote before their workers heard of it."""
+    return tuple(
+        report.checkpoint.name
+        for report in reports
+        if report.checkpoint is not None
+        and trials[report.trial].state == "pruned"
+        and report.epoch > trials[report.trial].epochs_done
+    )

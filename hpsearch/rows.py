@@ -16,13 +16,17 @@ State = Literal["waiting", "running", "complete", "failed", "pruned", "stopped"]
 
 @dataclass(frozen=True, slots=True)
 class StageRow:
-    """A stage: the space it samples from and, in the end, what was learned of its ranges."""
+    """A stage: the space it samples from and, in the end, what was learned of its ranges.
+
+    ``first`` is the number of its first new trial; promoted ones have lower numbers.
+    """
 
     number: int
     name: str
     state: Literal["running", "complete"]
     space: Mapping[str, Any]
     verdicts: tuple[Mapping[str, Any], ...]
+    first: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +80,12 @@ def read_pair(values: Sequence[Any]) -> tuple[str, Any]:
 
 def read_stage(values: Sequence[Any]) -> StageRow:
     """Return the row of a stage; raises `ValueError` if the values can't be one."""
-    _require(values, (int, str, str, str, str))
+    _require(values, (int, str, str, str, str, int))
     verdicts = json.loads(values[4])
     if values[2] not in {"running", "complete"} or not isinstance(verdicts, list):
         raise ValueError(f"stage {values[0]} has an unknown state or no verdicts")
     number, name, state = values[:3]
-    return StageRow(number, name, state, read_object(values[3]), tuple(verdicts))
+    return StageRow(number, name, state, read_object(values[3]), tuple(verdicts), values[5])
 
 
 def read_trial(values: Sequence[Any]) -> TrialRow:

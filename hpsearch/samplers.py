@@ -1,14 +1,14 @@
-"""Optuna's samplers behind ask and tell; the only file that imports Optuna.
+"""Optuna's samplers behind one call: a study, a space and what is asked for, to a trial.
 
-One in-memory study serves one stage. It holds nothing that the search's own database
-does not: at a resume it is rebuilt with :meth:`StageStudy.restore`.
+Every proposal draws from a seed of its own, derived from the search's seed and the trial's
+number. So it depends on nothing that was asked before, or, where a sampler learns, told.
 """
 
+import itertools
 import json
-import math
-import warnings
-from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from collections.abc import Callable, Mapping, Set
+from dataclasses import dataclass
+from typing import Any
 
 import optuna
 from optuna.distributions import (
@@ -17,176 +17,181 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
+from optuna.samplers import BaseSampler
 from optuna.study import Study
 from optuna.trial import Trial, TrialState
 
-from hpsearch.scales import last_step
-from hpsearch.sections import CategoricalDimension, Dimension, IntDimension
+from hpsearch.dimensions import (
+    CategoricalDimension,
+    Dimension,
+    FixedDimension,
+    IntDimension,
+    is_active,
+)
+from hpsearch.scales import last_step, on_grid
 from hpsearch.space import SearchSpace, decode, encode
-from workers.seeds import Purpose, integer
+from workers.seeds import Purpose, generator, integer
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 
-Distributions = dict[str, BaseDistribution]
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What is asked for.
+
+    ``number`` is the trial's, ``index`` counts within the stage, ``again`` how often this
+    number was asked before (its answer was a duplicate), ``tried`` are the keys of the
+    params that the stage has.
+    """
+
+    seed: int
+    number: int
+    index: int
+    again: int
+    tried: Set[str]
+
+    @property
+    def own_seed(self) -> int:
+        """The seed of this very ask."""
+        return integer(self.seed, Purpose.SAMPLE, trial=self.number, epoch=self.again)
 
 
-def _own_seed(seed: int, number: int) -> int:
-    return integer(seed, Purpose.SAMPLE, trial=number)
+Propose = Callable[[Study, SearchSpace, Ask], Trial | None]
 
 
-def _random(study: Study, distributions: Distributions, seed: int, number: int) -> Trial:
-    study.sampler = optuna.samplers.RandomSampler(_own_seed(seed, number))
-    return study.ask(distributions)
+def key(params: Mapping[str, Any]) -> str:
+    """Return what two trials have in common if they are the same configuration."""
+    return json.dumps(params, sort_keys=True)
 
 
-def _tpe(study: Study, distributions: Distributions, seed: int, number: int) -> Trial:
+def _drawn(make: Callable[[int], BaseSampler]) -> Propose:
+    """Return the proposal by a sampler of Optuna, new for every ask."""
+
+    def propose(study: Study, space: SearchSpace, ask: Ask) -> Trial:
+        study.sampler = make(ask.own_seed)
+        return suggest(study, space)
+
+    return propose
+
+
+def _random(seed: int) -> BaseSampler:
+    return optuna.samplers.RandomSampler(seed)
+
+
+def _tpe(seed: int) -> BaseSampler:
     """Sample where good trials are dense; those still running count as bad ones."""
-    study.sampler = optuna.samplers.TPESampler(
-        multivariate=True, constant_liar=True, seed=_own_seed(seed, number)
+    return optuna.samplers.TPESampler(multivariate=True, constant_liar=True, group=True, seed=seed)
+
+
+def _cmaes(seed: int) -> BaseSampler:
+    """Sample around a mean that moves; choices are drawn at random."""
+    return optuna.samplers.CmaEsSampler(
+        seed=seed, n_startup_trials=1, warn_independent_sampling=False
     )
-    return study.ask(distributions)
 
 
-def _sobol(study: Study, distributions: Distributions, seed: int, number: int) -> Trial:
-    """Take the scrambled sequence's point of this number.
+def _gp(seed: int) -> BaseSampler:
+    """Sample where a Gaussian process expects the greatest improvement."""
+    return optuna.samplers.GPSampler(seed=seed, deterministic_objective=False)
+
+
+def _brute(seed: int) -> BaseSampler:
+    """Go through a finite space, conditions included, in a random order."""
+    return optuna.samplers.BruteForceSampler(seed=seed)
+
+
+def _sobol(study: Study, space: SearchSpace, ask: Ask) -> Trial:
+    """Take the scrambled sequence's point of this index, conditional dimensions included.
 
     Optuna's sampler takes the point after the last one its study noted, and draws the
-    study's first trial at random. So a study of its own is told where to go on.
+    study's first trial at random. So a study of its own is told where to go on. A
+    duplicate (of whole numbers or choices) is replaced by a random point.
     """
+    if ask.again:
+        return _drawn(_random)(study, space, ask) or study.ask()
     storage = optuna.storages.InMemoryStorage()
     counter = optuna.create_study(storage=storage)
-    sampler = optuna.samplers.QMCSampler(scramble=True, seed=_own_seed(seed, 0))
+    seed = integer(ask.seed, Purpose.SAMPLE, trial=ask.number - ask.index)
+    sampler = optuna.samplers.QMCSampler(scramble=True, seed=seed)
     trial = optuna.trial.create_trial(state=TrialState.RUNNING)
+    distributions = {name: distribution(space[name]) for name in space.free}
     point = sampler.sample_relative(counter, trial, distributions)
-    if number:
+    if ask.index:
         study_id = storage.get_study_id_from_name(counter.study_name)
-        for key in storage.get_study_system_attrs(study_id):
-            storage.set_study_system_attr(study_id, key, number - 1)
+        for attribute in storage.get_study_system_attrs(study_id):
+            storage.set_study_system_attr(study_id, attribute, ask.index - 1)
         point = sampler.sample_relative(counter, trial, distributions)
     study.enqueue_trial(point)
-    return study.ask(distributions)
+    return suggest(study, space)
 
 
-SAMPLERS: dict[str, Callable[[Study, Distributions, int, int], Trial]] = {
-    "random": _random,
+def _grid(study: Study, space: SearchSpace, ask: Ask) -> Trial | None:
+    """Take the first point of the grid that was not tried, in a random order."""
+    names = space.free
+    points = [*itertools.product(*(values(space[name]) for name in names))]
+    rng = generator(ask.seed, Purpose.SAMPLE, trial=ask.number - ask.index)
+    for position in rng.permutation(len(points)):
+        point = dict(zip(names, points[position], strict=True))
+        if key(space.complete(point)) not in ask.tried:
+            study.enqueue_trial({name: encode(space[name], point[name]) for name in names})
+            return suggest(study, space)
+    return None
+
+
+SAMPLERS: dict[str, Propose] = {
+    "random": _drawn(_random),
     "sobol": _sobol,
-    "tpe": _tpe,
+    "grid": _grid,
+    "brute": _drawn(_brute),
+    "tpe": _drawn(_tpe),
+    "cmaes": _drawn(_cmaes),
+    "gp": _drawn(_gp),
 }
-"""The samplers by name: each asks a study for one trial, given the distributions by name,
-the search's seed and the trial's number."""
-
-STATES = {
-    "waiting": TrialState.RUNNING,
-    "running": TrialState.RUNNING,
-    "complete": TrialState.COMPLETE,
-    "pruned": TrialState.PRUNED,
-    "stopped": TrialState.PRUNED,
-    "failed": TrialState.FAIL,
-}
-"""A trial's states in our words and in Optuna's, which counts a trial as running once asked."""
+"""The samplers by name; None for a trial says that a finite space is used up."""
 
 
-class StageStudy:
-    """One stage's Optuna study: proposes params and learns from their scores.
+def values(dimension: Dimension) -> list[Any]:
+    """Return all values of a dimension that has finitely many.
 
-    Every ask draws from its own seed, derived from the search's seed and the trial's
-    number. So a sampler that does not learn (``random``, ``sobol``) proposes the same for a number
-    whatever was asked before; one that learns (``tpe``) proposes the same if it was
-    asked and told the same in the same order.
-
-    Parameters
-    ----------
-    space
-        The stage's ranges.
-    sampler
-        A name in `SAMPLERS`.
-    seed
-        The search's seed.
-    direction
-        Whether a higher score is better, or a lower one.
+    Raises
+    ------
+    ValueError
+        For a continuous range.
     """
-
-    def __init__(
-        self,
-        space: SearchSpace,
-        *,
-        seed: int,
-        sampler: str = "random",
-        direction: Literal["maximize", "minimize"] = "maximize",
-    ) -> None:
-        self._space, self._seed = space, seed
-        self._propose = SAMPLERS[sampler]
-        # Sorted, since some samplers draw in this order: what a name gets must not depend
-        # on where it stands in the config.
-        self._distributions = {name: _distribution(space[name]) for name in sorted(space)}
-        self._study = optuna.create_study(direction=direction)
-        self._numbers: dict[int, int] = {}
-
-    def ask(self, number: int) -> dict[str, Any]:
-        """Return the params of a trial, in the space's order; it then counts as running.
-
-        Raises
-        ------
-        ValueError
-            If the number was asked or restored before.
-        """
-        self._check_new(number)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            trial = self._propose(self._study, self._distributions, self._seed, number)
-        self._numbers[number] = trial.number
-        return {name: decode(d, trial.params[name]) for name, d in self._space.items()}
-
-    def tell(self, number: int, score: float | None, state: str = "complete") -> None:
-        """Take note of how a trial ended; without a finite score it counts as failed.
-
-        Raises
-        ------
-        KeyError
-            If the number was never asked or restored, or the state is unknown.
-        ValueError
-            If the trial has ended before.
-        """
-        value, final = _outcome(score, STATES[state])
-        self._study.tell(self._numbers[number], value, final)
-
-    def restore(
-        self, number: int, params: Mapping[str, Any], score: float | None, state: str
-    ) -> None:
-        """Put back a trial of an interrupted search, in the order the trials were asked.
-
-        Raises
-        ------
-        KeyError
-            If the state or a name is unknown.
-        ValueError
-            If a value lies outside the space, or the number is there already.
-        """
-        self._check_new(number)
-        value, final = _outcome(score, STATES[state])
-        encoded = {name: encode(self._space[name], params[name]) for name in self._distributions}
-        trial = optuna.trial.create_trial(
-            state=final, value=value, params=encoded, distributions=self._distributions
-        )
-        self._study.add_trial(trial)
-        self._numbers[number] = len(self._numbers)
-
-    def _check_new(self, number: int) -> None:
-        if number in self._numbers:
-            raise ValueError(f"trial {number} is in this study already")
+    if isinstance(dimension, FixedDimension):
+        return [dimension.value]
+    if isinstance(dimension, CategoricalDimension):
+        return [*dimension.choices]
+    if dimension.step is None:
+        raise ValueError("a continuous range has no last value")
+    return [on_grid(dimension, step) for step in range(last_step(dimension) + 1)]
 
 
-def _outcome(score: float | None, state: TrialState) -> tuple[float | None, TrialState]:
-    if state is not TrialState.COMPLETE:
-        return None, state
-    if score is None or not math.isfinite(score):
-        return None, TrialState.FAIL
-    return score, state
+def suggest(study: Study, space: SearchSpace) -> Trial:
+    """Ask the study for a trial and let its sampler suggest every active dimension."""
+    trial = study.ask()
+    params: dict[str, Any] = {}
+    for name in space.free:
+        dimension = space[name]
+        if is_active(dimension, space.complete(params)):
+            params[name] = decode(dimension, _suggested(trial, name, dimension))
+    return trial
 
 
-def _distribution(dimension: Dimension) -> BaseDistribution:
+def _suggested(trial: Trial, name: str, dimension: Dimension) -> Any:
+    match distribution(dimension):
+        case CategoricalDistribution(choices=choices):
+            return trial.suggest_categorical(name, choices)
+        case IntDistribution() as whole:
+            return trial.suggest_int(name, whole.low, whole.high, step=whole.step, log=whole.log)
+        case FloatDistribution() as real:
+            return trial.suggest_float(name, real.low, real.high, log=real.log)
+
+
+def distribution(dimension: Dimension) -> BaseDistribution:
     """Return Optuna's counterpart, of the values that `hpsearch.space.encode` gives."""
+    if isinstance(dimension, FixedDimension):
+        return CategoricalDistribution([encode(dimension, dimension.value)])
     if isinstance(dimension, CategoricalDimension):
         return CategoricalDistribution([json.dumps(choice) for choice in dimension.choices])
     if dimension.log or dimension.step is None:

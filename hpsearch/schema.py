@@ -13,7 +13,8 @@ _APPLICATION = 0x68707372  # "hpsr"
 _SCHEMA = (
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL)",
     "CREATE TABLE stages (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,"
-    " state TEXT NOT NULL, space TEXT NOT NULL, verdicts TEXT NOT NULL)",
+    " state TEXT NOT NULL, space TEXT NOT NULL, verdicts TEXT NOT NULL,"
+    " first INTEGER NOT NULL)",
     "CREATE TABLE trials (number INTEGER PRIMARY KEY,"
     " stage INTEGER NOT NULL REFERENCES stages, params TEXT NOT NULL,"
     " epochs INTEGER NOT NULL, state TEXT NOT NULL, epochs_done INTEGER NOT NULL,"

@@ -6,19 +6,10 @@ about reading the file, live in `hpsearch.config`.
 
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, Gt, Le, Len, Lt
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    model_validator,
-)
+from annotated_types import Ge, Le, Len, Lt
+from pydantic import Field, model_validator
 
-Scalar = bool | int | float | str
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$")]
-Share = Annotated[float, Gt(0), Lt(1)]
-Count = Annotated[int, Ge(1), Le(10**9)]
+from hpsearch.section import Count, Name, Section, Share
 
 METRICS = {
     "val_accuracy": "maximize",
@@ -30,16 +21,12 @@ METRICS = {
 means the same of the running-average parameters."""
 
 
-class Section(BaseModel):
-    """What all sections share: frozen, no unknown keys, no silent conversion."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-
 class StudyConfig(Section):
     """What is searched for: the run's name, the metric and the seed of all randomness.
 
-    A trial whose worker is lost is tried again ``max_failures`` times.
+    A trial whose worker is lost is tried again ``max_failures`` times. ``reproducible``
+    lets samplers that learn and pruners that compare proceed in generations, so that the
+    results don't depend on timing.
     """
 
     name: Name
@@ -47,6 +34,7 @@ class StudyConfig(Section):
     direction: Literal["maximize", "minimize"] | None = None
     seed: Annotated[int, Ge(0), Lt(2**63)] = 0
     max_failures: Annotated[int, Ge(0)] = 3
+    reproducible: bool = True
 
     @model_validator(mode="after")
     def _check_metric(self) -> "StudyConfig":
@@ -114,61 +102,6 @@ class DataConfig(Section):
     validation: SplitConfig = SplitConfig(share=0.2)
     test: SplitConfig | None = SplitConfig(share=0.2)
     preprocess: tuple[str, ...] = ("standardize",)
-
-
-class FloatDimension(Section):
-    """Real numbers from ``low`` to ``high``, uniform on a linear or logarithmic scale."""
-
-    type: Literal["float"]
-    low: float
-    high: float
-    log: bool = False
-    step: Annotated[float, Gt(0)] | None = None
-
-
-class IntDimension(Section):
-    """Whole numbers from ``low`` to ``high``, both included."""
-
-    type: Literal["int"]
-    low: int
-    high: int
-    log: bool = False
-    step: Count = 1
-
-
-class CategoricalDimension(Section):
-    """One of several values; a value may be a list, such as the sizes of hidden layers."""
-
-    type: Literal["categorical"]
-    choices: Annotated[tuple[Scalar | tuple[Scalar, ...], ...], Len(1)]
-
-
-Dimension = Annotated[
-    FloatDimension | IntDimension | CategoricalDimension, Field(discriminator="type")
-]
-
-
-class NarrowConfig(Section):
-    """How a stage's ranges follow from the best trials of the stage before.
-
-    ``keep_top`` is a share of the finished trials or a count; ``margin`` and
-    ``min_width`` are in decades on a log scale, and on a linear one in shares of the
-    dimension's first range.
-    """
-
-    keep_top: Annotated[float, Gt(0), Le(1)] | Count = 0.2
-    margin: Annotated[float, Ge(0)] = 0.25
-    min_width: Annotated[float, Gt(0)] = 0.5
-    at_border: Literal["warn", "extend", "error"] = "warn"
-
-
-class StageConfig(Section):
-    """One stage: how many new trials, for how many epochs, over which ranges."""
-
-    name: Name
-    num_trials: Count
-    epochs: Count
-    narrow: NarrowConfig | None = None
 
 
 class CheckpointConfig(Section):

@@ -3,12 +3,20 @@
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from pydantic import TypeAdapter
 
+from hpsearch.dimensions import (
+    CategoricalDimension,
+    Dimension,
+    FixedDimension,
+    IntDimension,
+    is_active,
+)
 from hpsearch.scales import on_grid
-from hpsearch.sections import CategoricalDimension, Dimension, IntDimension
+from workers.errors import InputError
 
 _DIMENSIONS: TypeAdapter[dict[str, Dimension]] = TypeAdapter(dict[str, Dimension])
 
@@ -16,10 +24,12 @@ _DIMENSIONS: TypeAdapter[dict[str, Dimension]] = TypeAdapter(dict[str, Dimension
 def describe(dimension: Dimension) -> str:
     """Return the range or the choices as a person reads them.
 
-    >>> from hpsearch.sections import FloatDimension
+    >>> from hpsearch.dimensions import FloatDimension
     >>> describe(FloatDimension(type="float", low=1e-6, high=10.0, log=True))
     '1e-06 .. 10 (log)'
     """
+    if isinstance(dimension, FixedDimension):
+        return text_of(dimension.value)
     if isinstance(dimension, CategoricalDimension):
         return ", ".join(map(text_of, dimension.choices))
     return range_text(dimension.low, dimension.high, log=dimension.log)
@@ -60,21 +70,68 @@ class SearchSpace(Mapping[str, Dimension]):
         return len(self.dimensions)
 
     def __hash__(self) -> int:
-        return hash(tuple(self.dimensions.items()))
+        return hash(tuple(self.dimensions))
+
+    def takes(self, name: str, value: Any) -> bool:
+        """Return whether a value lies inside the dimension of that name."""
+        return _inside(self[name], value)
 
     def contains(self, params: Mapping[str, Any]) -> bool:
-        """Return whether params has exactly this space's names, each with a value inside."""
-        return params.keys() == self.keys() and all(
-            _inside(dimension, params[name]) for name, dimension in self.items()
-        )
+        """Return whether params has exactly the names that are active, each value inside."""
+        active = {name for name, dimension in self.items() if is_active(dimension, params)}
+        return params.keys() == active and all(self.takes(n, v) for n, v in params.items())
 
     def with_ranges(self, ranges: Mapping[str, tuple[Any, ...]]) -> "SearchSpace":
         """Return this space with other ranges: ``(low, high)``, or the choices that stay."""
         return SearchSpace({**self, **{n: _ranged(self[n], r) for n, r in ranges.items()}})
 
+    def with_fixed(self, values: Mapping[str, Any]) -> "SearchSpace":
+        """Return this space with some dimensions held at one value."""
+        fixed = {
+            name: FixedDimension(type="fixed", value=value, when=self[name].when)
+            for name, value in values.items()
+        }
+        return SearchSpace({**self, **fixed})
+
+    @property
+    def free(self) -> tuple[str, ...]:
+        """The names that are not fixed, those a condition depends on first, else sorted.
+
+        So that what a name gets does not depend on where it stands in the config.
+        """
+        order = TopologicalSorter[str]()
+        for name, dimension in self.items():
+            order.add(name, *(dimension.when or {}))
+        order.prepare()
+        names: list[str] = []
+        while ready := sorted(order.get_ready()):
+            names += ready
+            order.done(*ready)
+        return tuple(n for n in names if n in self and not isinstance(self[n], FixedDimension))
+
+    def check_order(self) -> None:
+        """Raise InputError if conditions go round in a circle."""
+        try:
+            _ = self.free
+        except CycleError as error:
+            circle = " -> ".join(error.args[1])
+            raise InputError(
+                "search_space: conditions must not go round in a circle", circle, "drop one when"
+            ) from None
+
+    def complete(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the params that are active with the fixed values, in the space's order."""
+        values = dict(params)
+        values |= {n: d.value for n, d in self.items() if isinstance(d, FixedDimension)}
+        while left := {n: v for n, v in values.items() if is_active(self[n], values)}:
+            if left == values:
+                break
+            values = left
+        return {name: values[name] for name in self if name in values}
+
     def to_json(self) -> dict[str, Any]:
         """Return what ``json.dumps`` takes and :meth:`from_json` reads back, floats exactly."""
-        return {name: dimension.model_dump(mode="json") for name, dimension in self.items()}
+        return {name: d.model_dump(mode="json", exclude_none=True) for name, d in self.items()}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "SearchSpace":
@@ -89,13 +146,15 @@ def encode(dimension: Dimension, value: Any) -> Any:
     """
     if isinstance(dimension, CategoricalDimension):
         return json.dumps(value)
-    if dimension.log or dimension.step is None:
+    if isinstance(dimension, FixedDimension) or dimension.log or dimension.step is None:
         return value
     return round((value - dimension.low) / dimension.step)
 
 
 def decode(dimension: Dimension, value: Any) -> Any:
     """Return what :func:`encode` was given, in plain Python types."""
+    if isinstance(dimension, FixedDimension):
+        return dimension.value
     if isinstance(dimension, CategoricalDimension):
         return next(choice for choice in dimension.choices if json.dumps(choice) == value)
     if dimension.log or dimension.step is None:
@@ -104,6 +163,8 @@ def decode(dimension: Dimension, value: Any) -> Any:
 
 
 def _inside(dimension: Dimension, value: Any) -> bool:
+    if isinstance(dimension, FixedDimension):
+        return json.dumps(value) == json.dumps(dimension.value)
     if isinstance(dimension, CategoricalDimension):
         return json.dumps(value) in map(json.dumps, dimension.choices)
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -114,6 +175,8 @@ def _inside(dimension: Dimension, value: Any) -> bool:
 
 
 def _ranged(dimension: Dimension, values: tuple[Any, ...]) -> Dimension:
+    if isinstance(dimension, FixedDimension):
+        return dimension
     if isinstance(dimension, CategoricalDimension):
         return dimension.model_copy(update={"choices": values})
     cast = int if isinstance(dimension, IntDimension) else float

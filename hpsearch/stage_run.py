@@ -1,12 +1,25 @@
-"""One stage in progress: the trials asked for, those still open, and what they teach."""
+"""One stage in progress: the trials asked for, those still open, and what they teach.
 
-from collections.abc import Iterable
+A sampler that learns, or a pruner that compares, would answer by who came first. So where
+`study.reproducible` holds, their trials come in generations: all of one are asked for
+before any of its results is told, and its results are told, in the order of the trials'
+numbers, when all of it has ended. The size is the config's, whatever the workers.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from hpsearch.config import SearchConfig
-from hpsearch.samplers import StageStudy
+from hpsearch.pruners import Referee
+from hpsearch.rules import num_promoted
 from hpsearch.space import SearchSpace
-from hpsearch.stages import StageResult, Verdict, border_verdicts, narrow
+from hpsearch.stage_sections import LEARNING
+from hpsearch.stages import StageResult, Verdict, border_verdicts, narrow, promoted
+from hpsearch.studies import StageStudy
 from hpsearch.trials import TrialRecord
+
+ASK_AHEAD = 128
+"""How many trials may wait for a worker where nothing is learned: two of the largest packs."""
 
 
 class StageRun:
@@ -20,16 +33,35 @@ class StageRun:
         Which of its stages this is, from 0.
     space
         The ranges of this stage.
+    first
+        The number of its first new trial; promoted ones have lower numbers.
     """
 
-    def __init__(self, config: SearchConfig, index: int, space: SearchSpace) -> None:
-        self.index = index
-        self.space = space
+    def __init__(
+        self, config: SearchConfig, index: int, space: SearchSpace, *, first: int = 0
+    ) -> None:
+        self.index, self.space, self.first = index, space, first
         self.trials: list[TrialRecord] = []
-        self._config = config
-        self._stage = config.stages[index]
-        self._open = 0
-        self._study = StageStudy(space, seed=config.study.seed)
+        self._config, self._stage = config, config.stages[index]
+        self._points = config.enqueue if index == 0 else ()
+        self._sampled = space.with_fixed(self._stage.fixed or {})
+        seed, sign = config.study.seed, config.study.sign
+        self._study = StageStudy(self._sampled, seed=seed, sampler=self._stage.sampler, first=first)
+        learns = self._stage.sampler in LEARNING or self._stage.compares
+        self._lockstep = learns and config.study.reproducible
+        self._ahead = self._stage.generation if learns else ASK_AHEAD
+        self._referee: Referee | None = None
+        if self._stage.pruner is not None:
+            self._referee = Referee(
+                self._stage.pruner,
+                epochs=self._stage.epochs,
+                sign=sign,
+                seed=seed,
+                live=not self._lockstep,
+            )
+        self._generation: list[TrialRecord] = []
+        self._asked = 0
+        self._exhausted = False
 
     @property
     def name(self) -> str:
@@ -38,53 +70,124 @@ class StageRun:
 
     @property
     def num_trials(self) -> int:
-        """How many trials the stage has in all."""
-        return self._stage.num_trials
+        """How many trials the stage has in all: new ones, and promoted ones not gone on."""
+        return len(self.trials) + self.unasked
 
     @property
     def unasked(self) -> int:
         """How many trials are still to be asked for."""
-        return self.num_trials - len(self.trials)
+        return 0 if self._exhausted else self._stage.num_trials - self._asked
 
     @property
     def is_over(self) -> bool:
         """Whether every trial has been asked for and has ended."""
-        return self.unasked == 0 and self._open == 0
+        return self.unasked == 0 and all(record.ended for record in self._generation)
 
-    def ask(self, number: int) -> TrialRecord:
-        """Return a new waiting trial."""
-        params = self._study.ask(number)
+    def askable(self, waiting: int) -> int:
+        """Return how many trials may be asked for now, with so many waiting for a worker."""
+        if self._lockstep:
+            waiting = sum(record.number >= self.first for record in self._generation)
+        return max(0, min(self.unasked, self._ahead - waiting))
+
+    def ask(self, number: int) -> TrialRecord | None:
+        """Return a new waiting trial, or None if the space is used up."""
+        params = self._study.ask(number, self._given(number))
+        if params is None:
+            self._exhausted = True
+            return None
         record = TrialRecord(
             number, self.index, params, self._config.spec(params), self._stage.epochs
         )
-        self.trials.append(record)
-        self._open += 1
+        self._asked += 1
+        self._take(record)
         return record
 
-    def restore(self, records: Iterable[TrialRecord]) -> None:
-        """Take up the trials of an interrupted stage."""
+    def _given(self, number: int) -> Mapping[str, Any] | None:
+        position = number - self.first
+        return self._points[position] if position < len(self._points) else None
+
+    def _take(self, record: TrialRecord) -> None:
+        self.trials.append(record)
+        self._generation.append(record)
+        if self._referee is not None:
+            self._referee.add(record.number, record.history)
+
+    def promote(self, records: Iterable[TrialRecord]) -> None:
+        """Let trials of the stage before go on in this one; before anything is asked."""
         for record in sorted(records, key=lambda record: record.number):
-            self.trials.append(record)
-            self._open += not record.ended
-            self._study.restore(record.number, record.params, record.score, record.state)
+            record.promote(self.index, self._stage.epochs)
+            self._take(record)
+
+    def restore(self, records: Iterable[TrialRecord]) -> None:
+        """Take up the trials of an interrupted stage, in the portions that they came in."""
+        for record in sorted(records, key=lambda record: record.number):
+            if record.number >= self.first:
+                if self._lockstep and self.askable(0) == 0:
+                    self._settle()
+                self._study.restore(record.number, record.params, self._given(record.number))
+                self._asked += 1
+            self._take(record)
+        self._settle()
 
     def end(self, record: TrialRecord) -> None:
         """Take note that a trial is over."""
-        self._open -= 1
-        self._study.tell(record.number, record.score, record.state)
+        del record
+        self._settle()
+
+    def _settle(self) -> None:
+        """Tell the results of a generation that has ended, or of every trial that has."""
+        if self._lockstep and not all(record.ended for record in self._generation):
+            return
+        for record in [record for record in self._generation if record.ended]:
+            if record.number >= self.first:
+                self._study.tell(record.number, record.score, record.state)
+            if self._referee is not None:
+                self._referee.settle(record.number, record.score, record.state)
+        self._generation = [record for record in self._generation if not record.ended]
+
+    def prunes(self, record: TrialRecord, epoch: int) -> bool:
+        """Return whether a trial is to end early, with the score of this epoch."""
+        score = record.history.get(epoch)
+        if self._referee is None or score is None:
+            return False
+        return self._referee.judge(record.number, epoch, score) and epoch < record.epochs
+
+    def leave(self) -> list[TrialRecord]:
+        """Return the trials that go on in the next stage, which are then no longer here."""
+        following = self._config.stages[self.index + 1 :]
+        count = num_promoted(following[0], len(self.trials)) if following else 0
+        if count == 0:
+            return []
+        numbers = promoted([r for r in self._results() if r.number in self._complete], count)
+        going = [record for record in self.trials if record.number in numbers]
+        self.trials = [record for record in self.trials if record.number not in numbers]
+        return going
+
+    @property
+    def _complete(self) -> set[int]:
+        return {record.number for record in self.trials if record.state == "complete"}
+
+    def _results(self) -> list[StageResult]:
+        return [
+            StageResult(record.number, record.params, record.score)
+            for record in self.trials
+            if record.state != "failed" and record.score is not None
+        ]
 
     def conclude(self) -> tuple[SearchSpace, tuple[Verdict, ...]]:
         """Return the next stage's ranges and a verdict on each of this stage's."""
-        config = self._config
-        results = [
-            StageResult(record.number, record.params, record.score)
-            for record in self.trials
-            if record.state == "complete" and record.score is not None
-        ]
-        following = config.stages[self.index + 1 :]
-        rule = following[0].narrow if following else None
-        first, limits = config.search_space, config.limits
-        if rule is not None:
-            return narrow(self.space, first, results, rule, limits=limits, stage=self.name)
-        verdicts = border_verdicts(self.space, results, first=first, limits=limits, stage=self.name)
-        return self.space, verdicts
+        return conclude(self._config, self.index, self.space, self._results())
+
+
+def conclude(
+    config: SearchConfig, index: int, space: SearchSpace, results: list[StageResult]
+) -> tuple[SearchSpace, tuple[Verdict, ...]]:
+    """Return the ranges of the stage after ``index`` and a verdict on each of its own."""
+    stage, following = config.stages[index], config.stages[index + 1 :]
+    rule = following[0].narrow if following else None
+    first, limits, sampled = config.search_space, config.limits, space.with_fixed(stage.fixed or {})
+    if rule is None:
+        verdicts = border_verdicts(sampled, results, first=first, limits=limits, stage=stage.name)
+    else:
+        _, verdicts = narrow(sampled, first, results, rule, limits=limits, stage=stage.name)
+    return space.with_ranges({verdict.name: verdict.after for verdict in verdicts}), verdicts

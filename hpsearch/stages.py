@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from hpsearch.dimensions import CategoricalDimension, FixedDimension, Numeric
 from hpsearch.ranges import judged, remaining
-from hpsearch.sections import CategoricalDimension, Dimension, NarrowConfig
 from hpsearch.space import SearchSpace
+from hpsearch.stage_sections import NarrowConfig
 from hpsearch.verdicts import Verdict, sentence
 
 __all__ = ["Limits", "StageResult", "Verdict", "border_verdicts", "narrow", "promoted"]
@@ -118,6 +119,8 @@ def _verdicts(
 ) -> tuple[Verdict, ...]:
     verdicts = []
     for name, dimension in space.items():
+        if isinstance(dimension, FixedDimension):
+            continue
         # A dimension need not be in every trial.
         having = [r for r in ranked if name in r.params]
         values = [r.params[name] for r in kept if name in r.params]
@@ -135,7 +138,9 @@ def _verdicts(
     return tuple(verdicts)
 
 
-def _unmoved(name: str, stage: str, dimension: Dimension, finite: int) -> Verdict:
+def _unmoved(
+    name: str, stage: str, dimension: CategoricalDimension | Numeric, finite: int
+) -> Verdict:
     if isinstance(dimension, CategoricalDimension):
         log, values = False, dimension.choices
     else:

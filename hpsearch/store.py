@@ -88,10 +88,18 @@ class Store:
             "INSERT OR REPLACE INTO meta VALUES (?, ?)", key, canonical(value)
         )
 
-    def begin_stage(self, number: int, name: str, space: Mapping[str, Any]) -> None:
-        """Write down a stage and the ranges that it samples from."""
-        statement = "INSERT INTO stages VALUES (?, ?, 'running', ?, '[]')"
-        self._database.change_one(statement, number, name, json.dumps(space))  # order counts
+    def begin_stage(self, number: int, name: str, space: Mapping[str, Any], first: int = 0) -> None:
+        """Write down a stage, the ranges that it samples from and its first new trial."""
+        statement = "INSERT INTO stages VALUES (?, ?, 'running', ?, '[]', ?)"
+        self._database.change_one(statement, number, name, json.dumps(space), first)  # in order
+
+    def promote_trial(self, number: int, stage: int, epochs: int) -> None:
+        """Write down that a complete trial goes on in a stage, to ``epochs`` in all."""
+        statement = (
+            "UPDATE trials SET stage = ?2, epochs = ?3, state = 'waiting', reason = NULL"
+            " WHERE number = ?1 AND state = 'complete' AND epochs < ?3"
+        )
+        self._database.change_one(statement, number, stage, epochs)
 
     def end_stage(self, number: int, verdicts: Sequence[Mapping[str, Any]]) -> None:
         """Write down that a stage is over and what was learned about its ranges."""

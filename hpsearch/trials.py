@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from workers.messages import Checkpoint, EpochReport, Pack, Trial
 from workers.nn.spec import NetworkSpec, structure
+
+Final = Literal["complete", "pruned", "failed"]
 
 PACK_SIZES = ((2_000, 64), (20_000, 16), (80_000, 4))
 """Largest pack by parameter count: above the last count the parameters of one network
@@ -14,10 +16,11 @@ fill the cache alone, and a pack gains nothing (see benchmarks/README.md)."""
 
 @dataclass(slots=True)
 class TrialRecord:
-    """The state of one trial: ``waiting``, ``running``, ``complete`` or ``failed``.
+    """The state of one trial: ``waiting``, ``running``, ``complete``, ``pruned``, ``failed``.
 
     ``score`` is the best score so far, higher being better whatever the metric's
-    direction (None before the first epoch), and ``metrics`` belong to that epoch.
+    direction (None before the first epoch), and ``metrics`` belong to that epoch; ``history``
+    holds every epoch's score that is finite. ``stage`` is the one it trains in, or the last.
     """
 
     number: int
@@ -31,6 +34,7 @@ class TrialRecord:
     epochs_done: int = 0
     score: float | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
+    history: dict[int, float] = field(default_factory=dict)
     last: Checkpoint | None = None
     reason: str | None = None
 
@@ -47,13 +51,23 @@ class TrialRecord:
         self.epochs_done = report.epoch
         if report.checkpoint is not None:
             self.last = report.checkpoint
+        if score is not None:
+            self.history[report.epoch] = score
         if score is not None and (self.score is None or score > self.score):
             self.score, self.metrics = score, report.metrics
+
+    def fate(self, report: EpochReport, *, prunes: bool) -> tuple[Final, str | None] | None:
+        """Return the final state and the reason if the trial ends with a report, else None."""
+        if report.failure is not None:
+            return "failed", report.failure
+        if report.stopped is not None or report.epoch >= self.epochs:
+            return "complete", report.stopped
+        return ("pruned", f"pruned in epoch {report.epoch}") if prunes else None
 
     @property
     def ended(self) -> bool:
         """Whether nothing more will come of this trial."""
-        return self.state in ("complete", "failed")
+        return self.state in ("complete", "pruned", "failed")
 
     @property
     def group(self) -> tuple[Any, ...]:
@@ -61,6 +75,10 @@ class TrialRecord:
         alone = self.number if self.failures else None
         start = self.last.epoch if self.last else 0
         return (structure(self.spec), self.epochs, start, alone)
+
+    def promote(self, stage: int, epochs: int) -> None:
+        """Let a complete trial go on in another stage, to so many epochs in all."""
+        self.stage, self.epochs, self.state, self.reason = stage, epochs, "waiting", None
 
     def message(self) -> Trial:
         """Return what a worker needs to know."""

@@ -19,7 +19,7 @@ SOURCES = {
 
 PLACES = {
     "ray": ["hpsearch/ray_executor.py", "workers/actor.py"],
-    "optuna": ["hpsearch/samplers.py", "hpsearch/pruners.py"],
+    "optuna": ["hpsearch/samplers.py", "hpsearch/studies.py", "hpsearch/pruners.py"],
     "click": ["hpsearch/cli.py", "hpsearch/cli_*.py"],
     "rich": ["hpsearch/cli.py", "hpsearch/cli_*.py", "hpsearch/console.py", "hpsearch/show*.py"],
     "sqlite3": ["hpsearch/database.py", "hpsearch/opening.py", "hpsearch/schema.py"],

@@ -8,7 +8,7 @@ from annotated_types import Ge, Gt, Len
 from pydantic import Field, ValidationError, model_validator
 
 from hpsearch.complaints import complain, unknown_key
-from hpsearch.sections import Section
+from hpsearch.section import Section
 
 
 class Cat(Section):

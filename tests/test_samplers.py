@@ -3,16 +3,33 @@ import math
 import subprocess
 import sys
 import warnings
+from importlib.util import find_spec
+from typing import get_args
 
 import numpy as np
 import pytest
 
-from hpsearch.samplers import SAMPLERS, StageStudy
-from hpsearch.sections import CategoricalDimension, FloatDimension, IntDimension
+from hpsearch.dimensions import (
+    CategoricalDimension,
+    FixedDimension,
+    FloatDimension,
+    IntDimension,
+)
+from hpsearch.samplers import SAMPLERS
 from hpsearch.space import SearchSpace
+from hpsearch.stage_sections import ENUMERATING, LEARNING, SamplerName
+from hpsearch.studies import StageStudy
 
 INDEPENDENT = ("random", "sobol")
-"""The samplers that do not learn from scores."""
+"""The samplers of ranges that do not learn from scores."""
+
+needs_torch = pytest.mark.skipif(find_spec("torch") is None, reason="the gp sampler needs PyTorch")
+RANGES = [
+    pytest.param(name, marks=needs_torch if name == "gp" else ())
+    for name in SAMPLERS
+    if name not in ENUMERATING
+]
+"""The samplers that take continuous ranges."""
 
 SPACE = SearchSpace(
     {
@@ -34,7 +51,7 @@ def study(sampler="random", seed=0, space=SPACE, **rest):
     return StageStudy(space, sampler=sampler, seed=seed, **rest)
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("sampler", RANGES)
 class TestEverySampler:
     def test_stays_in_the_space_in_its_order_and_in_plain_types(self, sampler):
         stage = study(sampler)
@@ -75,9 +92,10 @@ class TestEverySampler:
             told.append((number, params, value, state))
         running = whole.ask(25)
         resumed = study(sampler)
-        for record in told:
-            resumed.restore(*record)
-        resumed.restore(25, running, None, "running")
+        for number, params, value, state in told:
+            resumed.restore(number, params)
+            resumed.tell(number, value, state)
+        resumed.restore(25, running)
         assert [resumed.ask(n) for n in (26, 27)] == [whole.ask(n) for n in (26, 27)]
         resumed.tell(25, 0.5)
 
@@ -119,15 +137,89 @@ def test_sobol_fills_every_cell_of_a_fine_grid_once():
     assert [math.floor(place) for place in places] == list(range(64))
 
 
-@pytest.mark.parametrize(("direction", "sign"), [("maximize", 1), ("minimize", -1)])
-def test_tpe_learns_towards_the_direction(direction, sign):
-    stage = study("tpe", direction=direction)
+@pytest.mark.parametrize("sampler", [p for p in RANGES if p.values[0] in LEARNING])
+def test_what_learns_comes_nearer(sampler):
+    space = SearchSpace({name: SPACE[name] for name in ("learning_rate", "dropout")})
+    stage = study(sampler, space=space)
     distances = []
     for number in range(60):
         params = stage.ask(number)
         distances.append(-score(params))
-        stage.tell(number, sign * score(params))
+        stage.tell(number, score(params))
     assert np.median(distances[40:]) < 0.5 * np.median(distances[:10])
+
+
+def test_the_tables_agree():
+    assert set(SAMPLERS) == set(get_args(SamplerName))
+    assert {*LEARNING, *ENUMERATING} < set(SAMPLERS)
+
+
+FINITE = SearchSpace(
+    {
+        "units": IntDimension(type="int", low=8, high=24, step=8),
+        "dropout": FloatDimension(type="float", low=0.0, high=0.2, step=0.1),
+        "l2": FixedDimension(type="fixed", value=0.5),
+    }
+)
+POINTS = {(u, d, 0.5) for u in (8, 16, 24) for d in (0.0, 0.1, 0.2)}
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS.keys() - {"gp"})
+def test_a_finite_space_is_tried_point_by_point_and_then_used_up(sampler):
+    stage = study(sampler, space=FINITE)
+    seen = []
+    while (params := stage.ask(len(seen))) is not None:
+        seen.append(tuple(params.values()))
+        stage.tell(len(seen) - 1, params["units"] + params["dropout"])
+    assert len(set(seen)) == len(seen)
+    assert set(seen) == POINTS
+
+
+@pytest.mark.parametrize("sampler", ENUMERATING)
+def test_the_order_of_a_grid_is_random_by_the_seed(sampler):
+    orders = []
+    for seed in (1, 1, 2):
+        stage = study(sampler, seed=seed, space=FINITE)
+        orders.append([tuple(stage.ask(number).values()) for number in range(9)])
+    assert orders[0] == orders[1] != orders[2]
+
+
+@pytest.mark.parametrize("sampler", [*INDEPENDENT, "tpe", "brute"])
+def test_conditional_dimensions_come_only_with_their_condition(sampler):
+    space = SearchSpace(
+        {
+            "beta1": FloatDimension(
+                type="float", low=0.5, high=0.9, step=0.1, when={"optimizer": "adam"}
+            ),
+            "optimizer": CategoricalDimension(type="categorical", choices=("adam", "momentum")),
+            "momentum": FixedDimension(type="fixed", value=0.9, when={"optimizer": ["momentum"]}),
+            "layers": IntDimension(type="int", low=1, high=3),
+        }
+    )
+    stage = study(sampler, space=space)
+    kinds = set()
+    for number in range(18):
+        params = stage.ask(number)
+        stage.tell(number, params["layers"])
+        kinds.add(tuple(params))
+        assert space.contains(params)
+    assert kinds == {("beta1", "optimizer", "layers"), ("optimizer", "momentum", "layers")}
+    # 3 layers: with 5 betas and adam, or with momentum: 18 points in all.
+    assert stage.ask(18) is None
+
+
+def test_given_values_are_taken_and_the_rest_is_sampled():
+    stage = study("tpe")
+    params = stage.ask(0, {"dropout": 0.25, "hidden": (64, 32)})
+    assert (params["dropout"], params["hidden"]) == (0.25, (64, 32))
+    assert SPACE.contains(params)
+    assert stage.ask(1)["dropout"] != 0.25
+
+
+def test_one_point_given_twice_is_tried_once():
+    stage = study()
+    given = dict(stage.ask(0))
+    assert stage.ask(1, given) != given
 
 
 @pytest.mark.parametrize("bad", [None, math.nan, math.inf, -math.inf])
@@ -152,7 +244,7 @@ class TestMisuse:
         with pytest.raises(ValueError, match="trial 4 is in this study already"):
             stage.ask(4)
         with pytest.raises(ValueError, match="trial 4 is in this study already"):
-            stage.restore(4, {}, None, "failed")
+            stage.restore(4, {})
 
     def test_a_trial_ends_once(self):
         stage = study()
@@ -169,14 +261,14 @@ class TestMisuse:
         with pytest.raises(KeyError):
             stage.tell(0, 1.0, "done")
         with pytest.raises(KeyError):
-            study("magic")
+            study("magic").ask(0)
 
     def test_restore_refuses_what_lies_outside_and_stays_usable(self):
         stage = study()
         params = stage.ask(0)
         with pytest.raises(ValueError, match="dropout"):
-            stage.restore(1, {**params, "dropout": 7.0}, 1.0, "complete")
-        stage.restore(1, {**params, "hidden": [64, 32]}, 1.0, "complete")
+            stage.restore(1, {**params, "dropout": 7.0})
+        stage.restore(1, {**params, "hidden": [64, 32]})
         assert SPACE.contains(stage.ask(2))
 
 

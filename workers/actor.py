@@ -1,6 +1,6 @@
 """The Ray actor that trains packs: it drains the training iterator, and nothing else."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import ray
@@ -16,6 +16,7 @@ class TrainingActor:
     def __init__(self, data: Dataset, settings: RunSettings) -> None:
         self._data = data
         self._settings = settings
+        self._stopped: set[int] = set()
 
     def ready(self) -> bool:
         """Answer, as a sign that the process has started and holds its data."""
@@ -23,9 +24,17 @@ class TrainingActor:
 
     def train(self, pack: Pack) -> Iterator[tuple[EpochReport, ...]]:
         """Yield the reports of each epoch of ``pack``, as `workers.training.train` does."""
-        yield from train(pack, self._data, self._settings)
+        yield from train(pack, self._data, self._settings, stopped=self._stopped)
+
+    def stop(self, trials: Sequence[int]) -> None:
+        """Let these trials leave the pack before its next epoch; runs beside `train`."""
+        self._stopped.update(trials)
 
 
 def remote_actor(**options: Any) -> Any:
-    """Return the actor class for Ray; the master owns retries, so Ray does none."""
-    return ray.remote(max_restarts=0, max_task_retries=0, **options)(TrainingActor)
+    """Return the actor class for Ray; the master owns retries, so Ray does none.
+
+    One thread trains; the other one listens.
+    """
+    fixed: dict[str, Any] = {"max_restarts": 0, "max_task_retries": 0, "max_concurrency": 2}
+    return ray.remote(**fixed, **options)(TrainingActor)

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -19,13 +19,16 @@ from workers.seeds import Purpose
 Metrics = dict[str, float]
 
 
-def train(pack: Pack, data: Dataset, settings: RunSettings) -> Iterator[tuple[EpochReport, ...]]:
+def train(
+    pack: Pack, data: Dataset, settings: RunSettings, *, stopped: Container[int] = ()
+) -> Iterator[tuple[EpochReport, ...]]:
     """Train the trials of ``pack`` and yield one report a trial and epoch.
 
     Each trial starts from its own checkpoint, or from initial weights drawn from the
     search's seed and the trial's number. A trial whose numbers stop being finite leaves
     the stack with its reason; the others go on to the bit as if it had not been there.
-    Checkpoints are on disk before the report that names them is yielded.
+    Checkpoints are on disk before the report that names them is yielded. A trial whose
+    number is found in ``stopped`` before an epoch leaves the stack without a word.
 
     Raises
     ------
@@ -35,7 +38,9 @@ def train(pack: Pack, data: Dataset, settings: RunSettings) -> Iterator[tuple[Ep
     with threadpool_limits(1):
         stack = _Stack(pack, data, settings)
         while stack.trials and stack.epoch < pack.trials[0].epochs:
-            yield stack.advance()
+            stack.keep([m for m, t in enumerate(stack.trials) if t.number not in stopped])
+            if stack.trials:
+                yield stack.advance()
 
 
 class _Stack:
@@ -82,12 +87,15 @@ class _Stack:
             self._report(member, trial, values, seconds)
             for member, (trial, values) in enumerate(zip(self.trials, metrics, strict=True))
         )
-        going = [m for m, r in enumerate(reports) if r.failure is None and r.stopped is None]
-        if len(going) < len(self.trials):
-            self.trials = [self.trials[member] for member in going]
-            if going:
-                self._learner.keep(going)
+        self.keep([m for m, r in enumerate(reports) if r.failure is None and r.stopped is None])
         return reports
+
+    def keep(self, members: Sequence[int]) -> None:
+        """Drop all other members; the kept ones go on as if nothing had happened."""
+        if len(members) < len(self.trials):
+            self.trials = [self.trials[member] for member in members]
+            if members:
+                self._learner.keep(members)
 
     def _train_epoch(self) -> list[float]:
         seed, data = self._settings.seed, self._data

@@ -1,0 +1,97 @@
+"""The stages of a search in their order: those that were begun, and what comes next."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from hpsearch.config import SearchConfig
+from hpsearch.rescoring import RescoringRun
+from hpsearch.rules import num_promoted
+from hpsearch.space import SearchSpace
+from hpsearch.stage_run import StageRun
+from hpsearch.stages import Verdict
+from hpsearch.trials import TrialRecord
+
+Stage = StageRun | RescoringRun
+
+
+@dataclass(frozen=True, slots=True)
+class PastStage:
+    """A stage that was begun earlier; ``verdicts`` is None if it is not over.
+
+    ``first`` is the number of its first new trial.
+    """
+
+    space: SearchSpace
+    verdicts: tuple[Verdict, ...] | None
+    first: int = 0
+
+
+class Agenda:
+    """Opens and ends the stages of a config, and the one that scores the best anew."""
+
+    def __init__(self, config: SearchConfig) -> None:
+        self.stages: list[Stage] = []
+        self.verdicts: list[tuple[Verdict, ...]] = []
+        self._config = config
+
+    @property
+    def current(self) -> Stage:
+        """The stage that was begun last."""
+        return self.stages[-1]
+
+    @property
+    def promotable(self) -> int:
+        """How many of the current stage's trials may go on in the next."""
+        index = len(self.stages)
+        if not 0 < index < len(self._config.stages):
+            return 0
+        return num_promoted(self._config.stages[index], self.current.num_trials)
+
+    def restore(self, past: Sequence[PastStage], trials: Mapping[int, TrialRecord]) -> None:
+        """Take up the stages of an interrupted search."""
+        for index, stage in enumerate(past):
+            self.stages.append(self._make(stage.space, stage.first, trials))
+            self.current.restore(r for r in trials.values() if r.stage == index)
+            if stage.verdicts is not None:
+                self.verdicts.append(stage.verdicts)
+
+    def conclude(self) -> tuple[Verdict, ...]:
+        """End the current stage."""
+        _, verdicts = self.current.conclude()
+        self.verdicts.append(verdicts)
+        return verdicts
+
+    @property
+    def ended_by(self) -> str | None:
+        """The verdict of the stage concluded last that ends the search, if there is one."""
+        return next((v.text for v in self.verdicts[-1] if v.fatal), None)
+
+    @property
+    def is_last(self) -> bool:
+        """Whether no stage comes after the current one."""
+        return len(self.stages) == len(self._config.stages) + (self._config.rescore is not None)
+
+    def advance(self, trials: Mapping[int, TrialRecord]) -> list[TrialRecord]:
+        """Begin the next stage and return the trials that go on in it."""
+        space, going = self._config.search_space, list[TrialRecord]()
+        if self.stages:
+            space, _ = self.current.conclude()
+            going = self.current.leave()
+        stage = self._make(space, len(trials), trials)
+        if isinstance(stage, StageRun):
+            stage.promote(going)
+        self.stages.append(stage)
+        return going
+
+    def _make(self, space: SearchSpace, first: int, trials: Mapping[int, TrialRecord]) -> Stage:
+        index, rule = len(self.stages), self._config.rescore
+        if rule is None or index < len(self._config.stages):
+            return StageRun(self._config, index, space, first=first)
+        scored = [
+            record
+            for record in trials.values()
+            if record.state == "complete" and record.number < first and record.score is not None
+        ]
+        scored.sort(key=lambda record: (-(record.score or -math.inf), record.number))
+        return RescoringRun(index, scored[: rule.top], seeds=rule.seeds, first=first)

@@ -1,0 +1,82 @@
+"""Who works on what: idle workers, packs in training and the trials that wait for one."""
+
+from collections.abc import Callable, Iterable
+
+from hpsearch import events as ev
+from hpsearch.trials import TrialRecord, next_pack
+from workers.messages import Pack
+from workers.nn.spec import NetworkSpec
+
+
+class Crew:
+    """The workers of a search, numbered from 0, and the queue before them.
+
+    Parameters
+    ----------
+    workers
+        How many there are.
+    parameter_count
+        How many values a network has, from which the size of packs follows.
+    """
+
+    def __init__(self, workers: int, parameter_count: Callable[[NetworkSpec], int]) -> None:
+        self._workers = workers
+        self._parameter_count = parameter_count
+        self._waiting: dict[int, TrialRecord] = {}
+        self._packs: dict[int, Pack] = {}
+        self._idle: set[int] = set()
+        self._dispatched = 0
+
+    @property
+    def waiting(self) -> int:
+        """How many trials wait for a worker."""
+        return len(self._waiting)
+
+    def queue(self, record: TrialRecord) -> None:
+        """Let a trial wait for a worker."""
+        record.state = "waiting"
+        self._waiting[record.number] = record
+
+    def ready(self, worker: int) -> None:
+        """Take note that a worker is idle."""
+        self._idle.add(worker)
+
+    def release(self, worker: int) -> list[int]:
+        """Take note that a worker trains no more; return the trials of its pack."""
+        self._idle.discard(worker)
+        pack = self._packs.pop(worker, None)
+        return [trial.number for trial in pack.trials] if pack else []
+
+    def stop(self, trials: Iterable[int]) -> list[ev.Command]:
+        """Return the commands that take trials out of the packs that have them."""
+        wanted = set(trials)
+        stops: list[ev.Command] = []
+        for worker, pack in sorted(self._packs.items()):
+            mine = tuple(trial.number for trial in pack.trials if trial.number in wanted)
+            if mine:
+                stops.append(ev.StopTrials(worker, mine))
+        return stops
+
+    def dispatch(self, expected: int) -> list[ev.Command]:
+        """Give the next pack to the first idle worker, if there are both.
+
+        ``expected`` trials will come beside those that wait.
+        """
+        if not self._idle or not self._waiting:
+            return []
+        worker = min(self._idle)
+        pack, members = next_pack(
+            self._waiting.values(),
+            number=self._dispatched,
+            remaining=len(self._waiting) + expected,
+            workers=self._workers,
+            parameter_count=self._parameter_count,
+        )
+        self._dispatched += 1
+        self._idle.remove(worker)
+        self._packs[worker] = pack
+        starts: list[ev.Command] = []
+        for record in members:
+            del self._waiting[record.number]
+            starts.append(ev.StartTrial(record.number, record.attempt))
+        return [*starts, ev.Dispatch(worker, pack)]

@@ -1,0 +1,144 @@
+"""Optuna's pruners as a referee that decides from what earlier trials did, never from timing.
+
+A trial is compared with those that were settled before its generation began, and with
+its own scores. What another worker happens to have reported meanwhile plays no part, so
+the decisions are the same with any number of workers and after any interruption.
+"""
+
+import warnings
+from collections.abc import Mapping
+
+import optuna
+from optuna.pruners import BasePruner
+from optuna.trial import Trial, TrialState, create_trial
+
+from hpsearch.pruner_sections import (
+    HalvingRule,
+    MedianRule,
+    PatienceRule,
+    PercentileRule,
+    PrunerRule,
+    ThresholdRule,
+    WilcoxonRule,
+)
+
+_STATES = {
+    "complete": TrialState.COMPLETE,
+    "pruned": TrialState.PRUNED,
+    "failed": TrialState.FAIL,
+}
+
+
+def make_pruner(rule: PrunerRule, *, epochs: int, sign: int) -> BasePruner:
+    """Return Optuna's pruner for a rule, a stage's epochs and a metric's sign."""
+    match rule:
+        case MedianRule():
+            return optuna.pruners.MedianPruner(
+                n_startup_trials=rule.startup_trials, n_warmup_steps=rule.warmup_epochs
+            )
+        case PercentileRule():
+            return optuna.pruners.PercentilePruner(
+                rule.percentile,
+                n_startup_trials=rule.startup_trials,
+                n_warmup_steps=rule.warmup_epochs,
+            )
+        case HalvingRule(type="asha"):
+            return optuna.pruners.SuccessiveHalvingPruner(
+                min_resource=rule.min_epochs, reduction_factor=rule.reduction_factor
+            )
+        case HalvingRule():
+            return optuna.pruners.HyperbandPruner(
+                min_resource=rule.min_epochs,
+                max_resource=epochs,
+                reduction_factor=rule.reduction_factor,
+            )
+        case WilcoxonRule():
+            return optuna.pruners.WilcoxonPruner(
+                p_threshold=rule.p_threshold, n_startup_steps=rule.startup_epochs
+            )
+        case PatienceRule():
+            return optuna.pruners.PatientPruner(
+                None, patience=rule.patience, min_delta=rule.min_delta
+            )
+        case ThresholdRule():
+            return _threshold(rule, sign)
+
+
+def _threshold(rule: ThresholdRule, sign: int) -> BasePruner:
+    """Bounds are the metric's own values, but scores are higher where better."""
+    lower, upper = rule.lower, rule.upper
+    if sign < 0:
+        lower, upper = (None if bound is None else -bound for bound in (upper, lower))
+    return optuna.pruners.ThresholdPruner(
+        lower=lower, upper=upper, n_warmup_steps=rule.warmup_epochs
+    )
+
+
+class Referee:
+    """Decides which trials of a stage end early.
+
+    Two studies share a storage. The trials that run are in one of them, where pruners put
+    down their notes; those that are settled are in the other, and pruners see only that.
+    Trials are added, and settled, in one order, so both studies number them alike.
+
+    Parameters
+    ----------
+    rule
+        The pruner and its options.
+    epochs
+        The stage's last epoch.
+    sign
+        1 where a higher metric is better, -1 where a lower one is.
+    seed
+        The search's seed, from which Hyperband's brackets follow.
+    live
+        Whether to compare with what running trials have reported by now, too.
+    """
+
+    def __init__(
+        self, rule: PrunerRule, *, epochs: int, sign: int, seed: int, live: bool = False
+    ) -> None:
+        self._pruner = make_pruner(rule, epochs=epochs, sign=sign)
+        storage = optuna.storages.InMemoryStorage()
+        self._running = self._settled = optuna.create_study(
+            storage=storage, study_name=f"running {seed}", direction="maximize"
+        )
+        if not live:
+            self._settled = optuna.create_study(
+                storage=storage, study_name=f"settled {seed}", direction="maximize"
+            )
+        self._storage = storage
+        self._trials: dict[int, Trial] = {}
+
+    def add(self, number: int, history: Mapping[int, float]) -> None:
+        """Take up a trial with the scores that it has already, by epoch."""
+        self._trials[number] = self._running.ask()
+        for epoch, score in sorted(history.items()):
+            self.judge(number, epoch, score)
+
+    def judge(self, number: int, epoch: int, score: float) -> bool:
+        """Return whether a trial is to end with this epoch; a higher score is better."""
+        trial = self._trials[number]
+        trial.report(score, epoch)
+        frozen = self._storage.get_trial(trial._trial_id)  # noqa: SLF001 (to ask for one trial)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return self._pruner.prune(self._settled, frozen)
+
+    def settle(self, number: int, score: float | None, state: str) -> None:
+        """Let later trials be compared with one that has ended."""
+        trial = self._trials.pop(number)
+        final = _STATES[state] if score is not None else TrialState.FAIL
+        value = score if final is TrialState.COMPLETE else None
+        if self._settled is self._running:
+            self._running.tell(trial, value, final)
+            return
+        frozen = self._storage.get_trial(trial._trial_id)  # noqa: SLF001
+        self._settled.add_trial(
+            create_trial(
+                state=final,
+                value=value,
+                intermediate_values=frozen.intermediate_values,
+                system_attrs=frozen.system_attrs,
+            )
+        )
