@@ -14,8 +14,10 @@ from hpsearch.networks import parse_network
 from workers import checkpoints
 from workers.checkpoints import Snapshot
 from workers.errors import CheckpointError, InputError
+from workers.nn import families
 from workers.nn.evaluation import predict
-from workers.nn.losses import probabilities
+from workers.nn.layout import layout
+from workers.nn.losses import probabilities, scores
 from workers.nn.spec import NetworkSpec
 from workers.preprocessing import Preprocessing
 
@@ -51,9 +53,13 @@ class Model:
     def spec(self) -> NetworkSpec:
         """The network's hyperparameters."""
         try:
-            return parse_network(self.metadata["spec"], where="spec")
+            spec = parse_network(self.metadata["spec"], where="spec")
+            families.check(spec, self.task, int(self.metadata["outputs"]))
         except InputError as error:
             raise CheckpointError(f"the checkpoint describes no network: {error}") from error
+        if len(self.classes) != (self.metadata["outputs"] if self.task == "classification" else 0):
+            raise CheckpointError("the checkpoint's classes are not its network's outputs")
+        return spec
 
     @cached_property
     def preprocessing(self) -> Preprocessing:
@@ -71,7 +77,7 @@ class Model:
         """
         with threadpool_limits(1):
             parameters, statistics = self._arrays()
-            scores = predict(
+            raw = predict(
                 [self.spec],
                 parameters[np.newaxis],
                 self.preprocessing.transform(x),
@@ -79,12 +85,12 @@ class Model:
                 outputs=int(self.metadata["outputs"]),
                 statistics=None if statistics is None else statistics[np.newaxis],
             )
-        shares: Floats = probabilities(self.spec.loss, scores)[0]
+        shares: Floats = probabilities(self.spec.loss, raw)[0]
         return shares
 
     def _arrays(self) -> tuple[Floats, Floats | None]:
         """Return the row of parameters and, with batch normalization, its statistics."""
-        arrays = self.snapshot.arrays
+        arrays, spec = self.snapshot.arrays, self.spec
         name = "averaged" if self.averaged else "parameters"
         if name not in arrays:
             raise InputError(
@@ -92,7 +98,17 @@ class Model:
                 f"a checkpoint of trial {self.metadata['trial']} without them",
                 "use --weights raw",
             )
-        return arrays[name], arrays.get("averaged.statistics" if self.averaged else "statistics")
+        row = arrays[name]
+        statistics = arrays.get("averaged.statistics" if self.averaged else "statistics")
+        width = scores(spec.loss, int(self.metadata["outputs"]))
+        plan = layout(spec, features=int(self.metadata["features"]), scores=width)
+        given = [array for array in (row, statistics) if array is not None]
+        sizes = [plan.size, plan.statistics][: 1 + spec.batch_normalization]
+        if [array.shape for array in given] != [(size,) for size in sizes]:
+            raise CheckpointError(f"the checkpoint's {name} are not those of its network")
+        if not all(array.dtype.kind == "f" and np.isfinite(array).all() for array in given):
+            raise CheckpointError(f"the checkpoint's {name} are not all finite numbers")
+        return row, statistics
 
 
 def load(path: Path, *, averaged: bool | None = None) -> Model:

@@ -1,0 +1,166 @@
+"""A checkpoint as a model: it gives what the run recorded of it."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.metrics import accuracy_score, log_loss, mean_squared_error, r2_score
+
+from hpsearch import datasets, model
+from hpsearch.folder import RunFolder
+from hpsearch.model import measure
+from hpsearch.results import Results
+from tests.support import run_here, tiny_config
+from workers import checkpoints
+from workers.errors import CheckpointError, InputError
+
+TWO = {"data__source": "breast_cancer"}
+LINE = {
+    "study__metric": "val_mse",
+    "data__source": "diabetes",
+    "data__task": "regression",
+    "network__loss": "squared_error",
+    "search_space__learning_rate": {"type": "float", "low": 1e-6, "high": 1e-4, "log": True},
+}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"network__hidden": []},
+        {"network__hidden": [6, 5], "network__activation": "maxout"},
+        {"network__batch_normalization": True},
+        {"study__metric": "ema_val_accuracy"},
+        {"study__metric": "ema_val_loss", "network__batch_normalization": True},
+        {"study__metric": "ema_val_loss", "network__swa_fraction": 0.5},
+        {"data__preprocess": ["standardize", "whiten"]},
+        {"data__preprocess": []},
+        {"search_space__preprocess": {"type": "categorical", "choices": [[], ["center", "pca"]]}},
+        TWO | {"network__loss": "logistic", "network__batch_normalization": True},
+        TWO | {"network__loss": "max_margin"},
+        {"network__loss": "hinge"},
+        LINE,
+        LINE | {"study__metric": "val_r2", "network__batch_normalization": True},
+        LINE | {"study__metric": "ema_val_mse"},
+    ],
+    ids=str,
+)
+def test_it_scores_what_the_run_recorded(tmp_path: Path, changes: dict[str, Any]) -> None:
+    stages = [{"name": "only", "num_trials": 3, "epochs": 2}]
+    config = tiny_config(**({"stages": stages} | changes))
+    run, _ = run_here(config, tmp_path / "run")
+    split = datasets.load(config.data, seed=config.study.seed)
+    task, y = split.dataset.task, split.dataset.y_validation
+    results = Results.load(run.path)
+    epochs = results.epochs.set_index(["trial", "epoch"])
+    assert len(results.checkpoints) == 3
+    for row in results.checkpoints.itertuples():
+        recorded = epochs.loc[row.trial, row.epoch]
+        for averaged, prefix in ((False, "val_"), (True, "ema_val_")):
+            loaded = model.load(run.checkpoints / row.name, averaged=averaged)
+            found = measure(task, loaded.predict_proba(split.x_validation), y)
+            if config.network.loss not in ("softmax", "logistic"):
+                found.pop("loss", None)  # The network's own loss is another one.
+            for name, value in found.items():
+                assert value == pytest.approx(recorded[prefix + name], rel=1e-5), name
+
+
+@pytest.mark.parametrize(
+    ("metric", "averaged"), [("val_accuracy", False), ("ema_val_accuracy", True)]
+)
+def test_the_metric_chooses_the_parameters(tmp_path: Path, metric: str, averaged: bool) -> None:
+    stages = [{"name": "only", "num_trials": 3, "epochs": 2}]
+    config = tiny_config(study__metric=metric, stages=stages)
+    run, _ = run_here(config, tmp_path / "run")
+    path = run.checkpoints / str(Results.load(run.path).checkpoints["name"][0])
+    x = np.zeros((1, 4))
+    by_metric = model.load(path).predict_proba(x)
+    assert (by_metric == model.load(path, averaged=averaged).predict_proba(x)).all()
+    assert (by_metric != model.load(path, averaged=not averaged).predict_proba(x)).any()
+
+
+def test_without_an_average_there_is_none_to_predict_with(tmp_path: Path) -> None:
+    config = tiny_config(checkpoint__ema_decay=0)
+    run, _ = run_here(config, tmp_path / "run")
+    loaded = model.load(next(run.checkpoints.iterdir()), averaged=True)
+    with pytest.raises(InputError, match=r"--weights raw"):
+        loaded.predict_proba(np.zeros((1, 4)))
+
+
+def changed(run: RunFolder, folder: Path, arrays: Any, metadata: Any) -> Path:
+    """A checkpoint of ``run`` with other content, as somebody else may have made it."""
+    snapshot = checkpoints.load(next(run.checkpoints.iterdir()))
+    folder.mkdir(exist_ok=True)
+    other = checkpoints.Snapshot({**snapshot.arrays, **arrays}, {**snapshot.metadata, **metadata})
+    return folder / checkpoints.save(folder, other).name
+
+
+@pytest.mark.parametrize(
+    ("arrays", "metadata"),
+    [
+        ({}, {"spec": {"hidden": 3}}),
+        ({}, {"spec": {"hiden": [3]}}),
+        ({}, {"spec": {"activation": "rellu"}}),
+        ({}, {"spec": {"loss": "squared_error"}}),
+        ({}, {"spec": {"loss": "logistic"}}),
+        ({}, {"spec": {"dropout": [0.1, 0.1]}}),
+        ({}, {"spec": {"batch_normalization": True, "hidden": [8]}}),
+        ({}, {"outputs": 4}),
+        ({}, {"outputs": 0}),
+        ({}, {"features": 4}),
+        ({}, {"features": -3}),
+        ({}, {"task": "ranking"}),
+        ({"parameters": np.zeros(7, np.float32)}, {}),
+        ({"parameters": np.zeros((59, 1), np.float32)}, {}),
+        ({"parameters": np.zeros(59, np.int64)}, {}),
+        ({"parameters": np.full(59, np.nan, np.float32)}, {}),
+        ({"statistics": np.zeros(8, np.float32)}, {}),
+        ({}, {"classes": ["a", "b"]}),
+        ({"preprocessing.0.standardize.shift": np.zeros(2)}, {}),
+        ({"preprocessing.1.standardize.shift": np.zeros(3)}, {}),
+    ],
+    ids=lambda value: str(value)[:50],
+)
+def test_what_is_no_network_is_refused(
+    colours_run: RunFolder, tmp_path: Path, arrays: Any, metadata: Any
+) -> None:
+    assert model.load(changed(colours_run, tmp_path / "good", {}, {})).predict_proba(
+        np.zeros((2, 3))
+    ).shape == (2, 3)
+    path = changed(colours_run, tmp_path / "bad", arrays, metadata)
+    with pytest.raises(CheckpointError):
+        model.load(path).predict_proba(np.zeros((2, 3)))
+
+
+# --- measures, against scikit-learn's
+
+
+def test_measures_of_a_classification() -> None:
+    rng = np.random.default_rng(0)
+    shares = rng.dirichlet(np.ones(4), 50)
+    y = rng.integers(0, 4, 50)
+    found = measure("classification", shares, y)
+    assert found["accuracy"] == accuracy_score(y, shares.argmax(axis=1))
+    assert found["loss"] == pytest.approx(log_loss(y, shares, labels=range(4)))
+
+
+def test_a_wrong_certainty_costs_much_but_not_infinitely() -> None:
+    assert 50 < measure("classification", np.array([[1.0, 0.0]]), np.array([1]))["loss"] < 1e3
+
+
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_measures_of_a_regression(outputs: int) -> None:
+    rng = np.random.default_rng(0)
+    y = rng.standard_normal((50, outputs)).astype(np.float32)
+    guess = y + 0.5 * rng.standard_normal((50, outputs))
+    found = measure("regression", guess, y)
+    assert found["mse"] == pytest.approx(mean_squared_error(y, guess))
+    assert found["r2"] == pytest.approx(r2_score(y, guess))
+
+
+def test_a_target_that_never_varies_has_a_finite_r2() -> None:
+    found = measure("regression", np.array([[1.0], [3.0]]), np.array([[2.0], [2.0]]))
+    assert math.isfinite(found["r2"])
