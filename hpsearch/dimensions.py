@@ -67,6 +67,11 @@ class FixedDimension(Section):
     value: Choice
     when: _When | None = None
 
+    @property
+    def choices(self) -> tuple[Choice, ...]:
+        """The one value."""
+        return (self.value,)
+
 
 Dimension = Annotated[
     FloatDimension | IntDimension | CategoricalDimension | FixedDimension,

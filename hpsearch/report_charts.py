@@ -7,12 +7,16 @@ from typing import Final
 from hpsearch import axes
 from hpsearch.axes import Axis
 from hpsearch.charts import ROW, Frame, band, line, rule
+from hpsearch.dimensions import (
+    Dimension,
+    FloatDimension,
+    IntDimension,
+    Numeric,
+)
 from hpsearch.marks import Mark, crosses, points, ring, thinned
 from hpsearch.markup import Markup, cut
 from hpsearch.report_data import RunData, is_number
 from hpsearch.rows import TrialRow
-from hpsearch.scales import Numeric
-from hpsearch.sections import Dimension, FloatDimension, IntDimension
 from hpsearch.space import text_of
 
 POINTS: Final = 1500

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from hpsearch import documents, ensemble
+from hpsearch.dimensions import Dimension
 from hpsearch.folder import RunFolder
 from hpsearch.rows import EpochRow, FailureRow, StageRow, TrialRow
-from hpsearch.sections import Dimension
 from hpsearch.space import SearchSpace
 from hpsearch.store import Store
 from workers.errors import InputError
