@@ -80,7 +80,8 @@ def run(
     loaded = configs.load(config, assignments=assignments, name=name)
     for line in lint.warnings(loaded.search_space):
         click.echo(f"warning: {line}", err=True)
-    _search(loaded, RunFolder(results / loaded.study.name), place, resume, overwrite)
+    folder = RunFolder(results / loaded.study.name)
+    _search(loaded, folder, place, resume=resume, overwrite=overwrite)
 
 
 @main.command()
@@ -88,16 +89,17 @@ def run(
 @click.option("--workers", type=click.IntRange(min=1), help="How many; default: one a CPU.")
 @click.option("--address", help="A running Ray cluster to join; default: one of its own.")
 @click.option("--in-process", is_flag=True, help="Train in this process, without Ray.")
-def resume(run: Path, **place: Any) -> None:
+@click.option("--take-over", is_flag=True, help="Its master on another host is gone for good.")
+def resume(run: Path, take_over: bool, **place: Any) -> None:
     """Go on with the interrupted search RUN."""
     from hpsearch.folder import RunFolder
 
     folder = RunFolder(run)
     folder.check()
-    _search(folder.load_config(), folder, place, resume=True, overwrite=False)
+    _search(folder.load_config(), folder, place, resume=True, take_over=take_over)
 
 
-def _search(config: Any, folder: Any, place: dict[str, Any], resume: bool, overwrite: bool) -> None:
+def _search(config: Any, folder: Any, place: dict[str, Any], **how: bool) -> None:
     """Run a search with its display, and answer signals with the way to go on."""
     from rich.console import Console
 
@@ -110,14 +112,7 @@ def _search(config: Any, folder: Any, place: dict[str, Any], resume: bool, overw
     title = f"{config.study.name}: {config.num_trials} trials in {len(config.stages)} stages"
     with display(console, title) as screen:
         try:
-            conclusion = session.run(
-                config,
-                folder,
-                session.Place(**place),
-                screen,
-                resume=resume,
-                overwrite=overwrite,
-            )
+            conclusion = session.run(config, folder, session.Place(**place), screen, **how)
         except Interrupted as interruption:
             click.echo(f"interrupted; go on with: hpsearch resume {folder.path}", err=True)
             raise click.exceptions.Exit(128 + interruption.number) from None

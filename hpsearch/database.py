@@ -18,7 +18,9 @@ class Database:
 
     def __init__(self, connection: sqlite3.Connection, path: Path, *, writes: bool) -> None:
         self.path = path
+        self._master: int | None = None
         self._connection = connection
+        self._writes = writes
         self._begin = "BEGIN IMMEDIATE" if writes else "BEGIN"
 
     def close(self) -> None:
@@ -41,6 +43,7 @@ class Database:
             return
         try:
             self._connection.execute(self._begin)
+            self._check_master()
             yield
             self._commit()
         except BaseException as error:
@@ -89,6 +92,31 @@ class Database:
             raise schema.unusable(self.path, error) from error
         except (ValueError, RecursionError) as error:
             raise schema.damaged(self.path, f"{str(error)!a:.300}") from error
+
+    def count_master(self) -> None:
+        """Become the file's one master, if this writes: those before it can no more.
+
+        Raises
+        ------
+        RunError
+            If SQLite can't do it.
+        """
+        if self._writes:
+            with self.transaction():
+                master = (self._last_master() or 0) + 1
+                statement = "INSERT OR REPLACE INTO meta VALUES ('master', ?)"
+                self._connection.execute(statement, (str(master),))
+            self._master = master
+
+    def _last_master(self) -> int | None:
+        statement = "SELECT value FROM meta WHERE key = 'master'"
+        row = self._connection.execute(statement).fetchone()
+        return int(row[0]) if row and str(row[0]).isdecimal() else None
+
+    def _check_master(self) -> None:
+        """Refuse to write after another process took the run over."""
+        if self._master is not None and self._last_master() != self._master:
+            raise RunError(f"another process took over {self.path.parent}; this one must end")
 
     def _commit(self) -> None:
         try:

@@ -1,19 +1,15 @@
 """A run's folder: the one place that knows which file lies where."""
 
-import fcntl
-import os
 import shutil
-import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from hpsearch import documents
+from hpsearch import documents, locks
 from hpsearch.config import SearchConfig, build
 from hpsearch.store import Store
 from workers import files
-from workers.errors import InputError, RunError
+from workers.errors import InputError
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,26 +71,15 @@ class RunFolder:
                 "go on with --resume, replace it with --overwrite, or choose another --name",
             )
 
-    @contextmanager
-    def lock(self) -> Iterator[None]:
+    def lock(self, *, take_over: bool = False) -> AbstractContextManager[None]:
         """Hold the run for this process; the system frees it when the process ends.
 
         Raises
         ------
         RunError
-            If another process holds it.
+            If another process holds it; from another host it may be taken over.
         """
-        descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "r+", encoding="utf-8") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                holder = file.read().strip() or "another process"
-                raise RunError(f"{self.path} is being worked on by {holder}") from None
-            file.truncate(0)
-            file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
-            file.flush()
-            yield
+        return locks.hold(self.path / "lock", take_over=take_over)
 
     def check(self) -> None:
         """Raise InputError if this is not the folder of a run."""
@@ -120,6 +105,18 @@ class RunFolder:
         return build(documents.read(self.config))
 
     def remove(self) -> None:
-        """Remove the folder with everything in it; raises InputError if it is no run's."""
+        """Remove the folder with everything in it.
+
+        Raises
+        ------
+        InputError
+            If it is no run's.
+        RunError
+            If a process works on it.
+        """
         self.check()
-        shutil.rmtree(self.path)
+        doomed = self.path.with_name(f".{self.path.name}.old")
+        shutil.rmtree(doomed, ignore_errors=True)
+        with self.lock():
+            files.rename_folder(self.path, doomed.name)
+        shutil.rmtree(doomed)

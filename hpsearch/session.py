@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 
-from hpsearch import datasets, report
+from hpsearch import datasets, locks, report
 from hpsearch.conclusion import Conclusion, conclude, reload
 from hpsearch.config import SearchConfig
 from hpsearch.datasets import Split
@@ -46,11 +46,13 @@ def run(
     *,
     resume: bool = False,
     overwrite: bool = False,
+    take_over: bool = False,
 ) -> Conclusion:
     """Search until every stage is over, and conclude.
 
     Nothing is written before the config, the data and the workers have been found good.
-    A run that is finished already returns what it came to.
+    A run that is finished already returns what it came to. ``take_over`` is the user's
+    word that a process on another host, which holds the run, is gone for good.
 
     Raises
     ------
@@ -74,13 +76,13 @@ def run(
     with ExitStack() as stack:
         interrupts = Interrupts()
         stack.callback(interrupts.restore)
+        if going_on:
+            stack.enter_context(folder.lock(take_over=take_over))
         executor = stack.enter_context(closing(_executor(config, folder, split, place)))
         interrupts.install()
         if not going_on:
-            if folder.path.exists():
-                folder.remove()
-            _create(config, folder, split)
-        stack.enter_context(folder.lock())
+            _create(config, folder, split, overwrite=overwrite)
+            stack.enter_context(folder.lock())
         stack.enter_context(_logging(folder))
         store = stack.enter_context(Store.open(folder.database))
         tidy(folder, store)
@@ -117,12 +119,8 @@ def _executor(config: SearchConfig, folder: RunFolder, split: Split, place: Plac
     return RayExecutor(split.dataset, settings, workers=place.workers, address=place.address)
 
 
-def _create(config: SearchConfig, folder: RunFolder, split: Split) -> None:
+def _create(config: SearchConfig, folder: RunFolder, split: Split, *, overwrite: bool) -> None:
     """Make a run's folder whole, then give it its name: a crash leaves none or all of it."""
-    files.make_folders(folder.path.parent)
-    working = RunFolder(folder.path.with_name(f".{folder.path.name}.new"))
-    shutil.rmtree(working.path, ignore_errors=True)
-    working.create(config)
     meta = {
         "name": config.study.name,
         "metric": config.study.metric,
@@ -130,8 +128,16 @@ def _create(config: SearchConfig, folder: RunFolder, split: Split) -> None:
         "seed": config.study.seed,
         "data_digest": split.digest,
     }
-    Store.create(working.database, meta).close()
-    files.rename_folder(working.path, folder.path.name)
+    files.make_folders(folder.path.parent)
+    with locks.alone_in(folder.path.parent):
+        if overwrite and folder.path.exists():
+            folder.remove()
+        folder.check_new()
+        working = RunFolder(folder.path.with_name(f".{folder.path.name}.new"))
+        shutil.rmtree(working.path, ignore_errors=True)
+        working.create(config)
+        Store.create(working.database, meta).close()
+        files.rename_folder(working.path, folder.path.name)
 
 
 def _check_same(config: SearchConfig, folder: RunFolder, split: Split) -> None:
@@ -157,7 +163,7 @@ def _logging(folder: RunFolder) -> Iterator[None]:
     """Write what the master does into the run's log, for as long as this lasts."""
     folder.log.touch(mode=0o600)
     handler = logging.FileHandler(folder.log, encoding="utf-8")
-    handler.handleError = lambda _: None  # type: ignore[method-assign]  # a full disk: no log
+    setattr(handler, "handleError", lambda _: None)  # noqa: B010 (a full disk ends the log only)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     logger = logging.getLogger("hpsearch")
     logger.setLevel(logging.INFO)

@@ -17,6 +17,8 @@ _ADVANCE = (
     "UPDATE trials SET epochs_done = ?4"
     " WHERE number = ?1 AND attempt = ?2 AND state = 'running' AND epochs_done = ?3 - 1"
 )
+_KEPT = "SELECT * FROM epochs WHERE kept ORDER BY trial, epoch"
+_META = "SELECT key, value FROM meta WHERE key != 'master'"
 _FORGET = "UPDATE epochs SET kept = 0 WHERE kept AND checkpoint = ?"
 _IMPROVE = (
     "UPDATE trials SET best_epoch = ?2, best_score = ?3"
@@ -39,6 +41,7 @@ class Store:
             meta = self.meta()
             self._metric = meta["metric"]
             self._sign = 1 if meta["direction"] == "maximize" else -1
+            database.count_master()
         except BaseException:
             database.close()
             raise
@@ -156,7 +159,7 @@ class Store:
 
     def meta(self) -> dict[str, Any]:
         """Return what holds for the search as a whole."""
-        meta = dict(self._database.select("SELECT key, value FROM meta", rows.read_pair))
+        meta = dict(self._database.select(_META, rows.read_pair))
         kinds = {"name": str, "metric": str, "direction": str, "seed": int}
         wrong = [key for key, kind in kinds.items() if not isinstance(meta.get(key), kind)]
         if wrong or meta["direction"] not in {"maximize", "minimize"}:
@@ -177,8 +180,7 @@ class Store:
 
     def checkpoints(self) -> tuple[Checkpoint, ...]:
         """Return the checkpoints that are kept, ordered by trial and epoch."""
-        statement = "SELECT * FROM epochs WHERE kept ORDER BY trial, epoch"
-        kept = self._database.select(statement, rows.read_epoch)
+        kept = self._database.select(_KEPT, rows.read_epoch)
         return tuple(row.checkpoint for row in kept if row.checkpoint is not None)
 
     def failures(self) -> tuple[FailureRow, ...]:
