@@ -18,7 +18,7 @@ from hpsearch.verdicts import Verdict
 from workers import checkpoints, files
 from workers.data import Dataset
 from workers.failpoints import failpoint
-from workers.messages import EpochReport
+from workers.messages import EpochReport, Pack
 from workers.nn.layout import layout
 from workers.nn.losses import scores
 from workers.nn.spec import NetworkSpec
@@ -128,6 +128,7 @@ class Master:
                 case ev.Dispatch(worker, pack):
                     numbers = [trial.number for trial in pack.trials]
                     log.info("worker %d: pack %d, trials %s", worker, pack.number, numbers)
+                    self._clear(pack)
                     failpoint("master.before_dispatch")
                     self._executor.submit(worker, pack)
                     failpoint("master.after_dispatch")
@@ -137,6 +138,13 @@ class Master:
                     self._executor.replace(worker)
                 case ev.Finish(reason):
                     self.reason = reason
+
+    def _clear(self, pack: Pack) -> None:
+        """Remove what an earlier attempt wrote and did not report, or did not live to."""
+        again = [trial.number for trial in pack.trials if trial.attempt > 1]
+        known = {saved.name for saved in self._store.checkpoints()} if again else set()
+        for number in again:
+            checkpoints.remove_unknown(self._folder.checkpoints, known, trial=number)
 
     def _write(self, command: ev.Command) -> None:
         store = self._store

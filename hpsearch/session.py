@@ -97,6 +97,7 @@ def run(
         master = Master(search, folder=folder, store=store, executor=executor)
         master.run(watch_and_check)
         executor.close()
+        tidy(folder, store)
         seconds = time.monotonic() - began
         conclusion = conclude(folder, config, split, search.verdicts, seconds=seconds)
         report.write_if_possible(folder.path)
