@@ -44,7 +44,7 @@ class Ledger:
         lines = [f"{'promise':{width}}  faults  survived  lost  wrong  bound"]
         for promise, counts in sorted(self.counts.items()):
             faults = counts.total()
-            bound = f"{3 / faults:.2%}" if counts[KEPT] == faults else "-"
+            bound = f"{min(1, 3 / faults):.1%}" if counts[KEPT] == faults else "-"
             lines.append(
                 f"{promise:{width}}  {faults:6}  {counts[KEPT]:8}  {counts[LOST]:4}"
                 f"  {counts[WRONG]:5}  {bound}"
