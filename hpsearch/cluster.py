@@ -162,4 +162,7 @@ def cause(error: BaseException) -> str:
     inner = getattr(error, "cause", None)
     error = inner if isinstance(inner, BaseException) else error
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {lines[0] if lines else 'no message'}"[:300]
+    # Ray gives a heading, a traceback or a list of numbers, and then the reason.
+    which = -1 if type(error).__module__.startswith("ray.") else 0
+    text = lines[which].split(" Some common causes include")[0] if lines else "no message"
+    return f"{type(error).__name__}: {text}"[:300]

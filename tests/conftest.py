@@ -1,12 +1,16 @@
-"""Runs that are made once and looked at by many tests; nobody may change them."""
+"""What is made once and used by many tests: finished runs, and a Ray cluster."""
 
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from hpsearch.folder import RunFolder
+from tests.commands import Command
 from tests.support import run_here, tiny_config, write_colours, write_line
 
 
@@ -48,3 +52,56 @@ def unchanged() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("HPSEARCH_FAILPOINT", raising=False)
         yield
+
+
+CLUSTER = """
+import logging, signal, sys, ray
+ray.init(
+    address="local", num_cpus=2, include_dashboard=False, log_to_driver=False,
+    logging_level=logging.ERROR, object_store_memory=2**27,
+    _node_ip_address="127.0.0.2", _temp_dir=sys.argv[1],
+)
+print(ray.get_runtime_context().gcs_address, flush=True)
+signal.pause()
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class RunningCluster:
+    """A Ray cluster of two CPUs, and the process that owns it."""
+
+    address: str
+    command: Command
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[RunningCluster]:
+    """The one Ray cluster of a test session; it belongs to nobody and must outlive all."""
+    with short_folder() as folder:
+        command = Command(folder, folder=folder, code=CLUSTER, RAY_AUTH_MODE="disabled")
+        try:
+            stdout = command.process.stdout
+            address = stdout.readline().strip() if stdout else ""
+            if not address:
+                raise RuntimeError(command.wait().err)
+            yield RunningCluster(address, command)
+        finally:
+            command.kill()
+            command.wait()
+
+
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """An empty folder with a path short enough for the sockets in it."""
+    with short_folder() as folder:
+        yield folder
+
+
+@contextmanager
+def short_folder() -> Iterator[Path]:
+    """Make a folder directly below /tmp, and remove it."""
+    folder = Path(tempfile.mkdtemp(prefix="hp-", dir="/tmp"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

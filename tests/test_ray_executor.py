@@ -1,0 +1,285 @@
+"""Workers on Ray: the same numbers as in this process, whoever dies on the way."""
+
+import http.server
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+import ray
+
+import hpsearch.ray_executor
+from hpsearch import cluster as clusters
+from hpsearch import datasets, session
+from hpsearch.events import Event, Reported, WorkerLost, WorkerReady
+from hpsearch.folder import RunFolder
+from hpsearch.ray_executor import RayExecutor
+from hpsearch.search import Search
+from hpsearch.sections import DataConfig
+from hpsearch.session import Place
+from hpsearch.store import Store
+from tests.conftest import RunningCluster
+from tests.faults.outcome import difference, outcome
+from tests.support import run_here, tiny_config
+from workers.data import Dataset
+from workers.errors import InputError, RunError
+from workers.messages import Pack, RunSettings, Trial
+from workers.nn.spec import NetworkSpec
+from workers.training import train
+
+CONFIG = tiny_config()
+
+
+@pytest.fixture(scope="module")
+def data() -> Dataset:
+    return datasets.load(DataConfig(source="iris"), seed=0).dataset
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> RunSettings:
+    folder = tmp_path / "checkpoints"
+    folder.mkdir()
+    return RunSettings(5, "val_loss", "minimize", str(folder), 1, ema_decay=0.9)
+
+
+@pytest.fixture
+def join(
+    cluster: RunningCluster, data: Dataset, settings: RunSettings
+) -> Iterator[Callable[..., RayExecutor]]:
+    made: list[RayExecutor] = []
+
+    def make(workers: int) -> RayExecutor:
+        made.append(RayExecutor(data, settings, workers=workers, address=cluster.address))
+        return made[-1]
+
+    yield make
+    for executor in made:
+        executor.close()
+
+
+def collect(executor: RayExecutor, until: Callable[[list[Event]], Any]) -> list[Event]:
+    """Wait for events until a condition on all of them holds."""
+    events: list[Event] = []
+    for _ in range(1000):
+        if until(events):
+            return events
+        events += executor.wait(0.1)
+    raise TimeoutError(str(events))
+
+
+def ready(count: int) -> Callable[[list[Event]], bool]:
+    return lambda events: sum(isinstance(event, WorkerReady) for event in events) >= count
+
+
+def lost(events: list[Event]) -> list[WorkerLost]:
+    return [event for event in events if isinstance(event, WorkerLost)]
+
+
+def a_pack(number: int, epochs: int = 3) -> Pack:
+    spec = NetworkSpec(hidden=(6,), batch_size=16, dropout=0.2)
+    return Pack(number, (Trial(2 * number, spec, epochs), Trial(2 * number + 1, spec, epochs)))
+
+
+def inside(executor: RayExecutor, worker: int, function: Callable[[Any], Any]) -> Any:
+    """Return what a function makes of an idle worker, in that worker's process."""
+    return ray.get(executor._actors[worker].__ray_call__.remote(function), timeout=60)
+
+
+def arrays(worker: Any) -> list[tuple[bool, bool, str]]:
+    """Tell of each array whether it is writeable, owns its memory, and where that lies."""
+    found = []
+    data = worker._data
+    for array in (data.x_train, data.y_train, data.x_validation, data.y_validation):
+        address, place = array.__array_interface__["data"][0], "nowhere"
+        with Path("/proc/self/maps").open() as maps:
+            for line in maps:
+                span, _, offset, _, inode, *path = line.split()
+                low, high = (int(end, 16) for end in span.split("-"))
+                if low <= address < high:
+                    place = f"{path} {inode} {address - low + int(offset, 16)}"
+        found.append((array.flags.writeable, array.flags.owndata, place))
+    return found
+
+
+def test_workers_share_the_data_and_train_as_this_process_does(
+    join: Callable[..., RayExecutor], data: Dataset, settings: RunSettings, tmp_path: Path
+) -> None:
+    executor = join(2)
+    collect(executor, ready(2))
+    pids = [inside(executor, worker, lambda _: os.getpid()) for worker in (0, 1)]
+    assert len({*pids, os.getpid()}) == 3
+
+    seen = [inside(executor, worker, arrays) for worker in (0, 1)]
+    assert seen[0] == seen[1]
+    for writeable, owns, place in seen[0]:
+        assert not writeable
+        assert not owns
+        assert "/dev/shm" in place
+
+    for number in (0, 1):  # Two packs each: workers are used again.
+        executor.submit(0, a_pack(2 * number))
+        executor.submit(1, a_pack(2 * number + 1))
+        events = collect(executor, ready(2))
+        assert not lost(events)
+        reports = [event.reports for event in events if isinstance(event, Reported)]
+        assert len(reports) == 6
+    assert [inside(executor, worker, lambda _: os.getpid()) for worker in (0, 1)] == pids
+
+    written = {path.name: path.read_bytes() for path in Path(settings.folder).iterdir()}
+    here = RunSettings(5, "val_loss", "minimize", str(tmp_path / "here"), 1, ema_decay=0.9)
+    (tmp_path / "here").mkdir()
+    for number in range(4):
+        list(train(a_pack(number), data, here))
+    assert written == {path.name: path.read_bytes() for path in (tmp_path / "here").iterdir()}
+
+
+def test_what_ends_a_pack(join: Callable[..., RayExecutor], settings: RunSettings) -> None:
+    """A foreign file is the trial's fault, a death is not, and a full disk is the run's."""
+    executor = join(1)
+    collect(executor, ready(1))
+
+    executor.submit(0, a_pack(0, 1))
+    collect(executor, ready(1))
+    for path in Path(settings.folder).iterdir():
+        path.write_bytes(b"foreign")
+    executor.submit(0, a_pack(0, 1))
+    (fault,) = lost(collect(executor, lost))
+    assert not fault.retry
+    assert fault.cause.startswith("CheckpointError: ")
+    assert "exists with other content" in fault.cause
+    assert len(fault.cause.splitlines()) == 1
+
+    executor.replace(0)
+    collect(executor, ready(1))
+    pid = inside(executor, 0, lambda _: os.getpid())
+    executor.submit(0, a_pack(1, 100_000))
+    collect(executor, lambda events: len(events) > 3)
+    os.kill(pid, signal.SIGKILL)
+    (death,) = lost(collect(executor, lost))
+    assert death.retry
+    assert death.cause.startswith("ActorDiedError: ")
+    assert "its worker process has died" in death.cause
+
+    executor.replace(0)
+    collect(executor, ready(1))
+    assert inside(executor, 0, lambda _: os.getpid()) != pid
+    Path(settings.folder).rename(Path(settings.folder).with_name("gone"))
+    executor.submit(0, a_pack(2))
+    with pytest.raises(RunError, match=r"worker 0: can't write val_loss.*; mend it and resume"):
+        collect(executor, lost)
+
+
+def test_workers_that_never_start_end_the_run(
+    join: Callable[..., RayExecutor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Broken:
+        def __init__(self, *_: Any) -> None:
+            raise ModuleNotFoundError("No module named 'workers'")
+
+        def ready(self) -> None: ...
+
+    monkeypatch.setattr(hpsearch.ray_executor, "remote_actor", lambda **o: ray.remote(**o)(Broken))
+    executor = join(1)
+    for _ in range(hpsearch.ray_executor.START_ATTEMPTS - 1):
+        (event,) = lost(collect(executor, lost))
+        assert "No module named 'workers'" in event.cause
+        executor.replace(0)
+    with pytest.raises(RunError, match=r"a worker does not start: .*No module named 'workers'"):
+        collect(executor, lost)
+
+
+def test_a_cluster_without_room_is_not_waited_for_for_ever(
+    join: Callable[..., RayExecutor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hpsearch.ray_executor, "START_SECONDS", 0.0)
+    executor = join(1)
+    with pytest.raises(RunError, match="each needs a CPU, and the cluster has 2"):
+        executor.wait(0.001)
+
+
+def test_a_worker_killed_in_its_pack_changes_nothing(
+    cluster: RunningCluster, tmp_path: Path
+) -> None:
+    """The search is that of this process, and nothing acknowledged is trained again."""
+    undisturbed = outcome(run_here(CONFIG, tmp_path / "here" / "tiny")[0].path)
+    folder = RunFolder(tmp_path / "tiny")
+    killed: list[int] = []
+
+    def watch(search: Search) -> None:
+        training = [r for r in search.trials.values() if r.state == "running" and r.epochs_done]
+        if training and not killed:
+            killed.extend(cluster.command.find("ray::Training"))
+            for pid in killed:
+                os.kill(pid, signal.SIGKILL)
+
+    place = Place(workers=2, address=cluster.address)
+    session.run(CONFIG, folder, place, lambda _: watch)
+    assert killed
+    assert difference(outcome(folder.path), undisturbed) is None
+    with Store.read(folder.database) as store:
+        failures = store.failures()
+    assert {failure.cause.split(":")[0] for failure in failures} == {"ActorDiedError"}
+    assert {failure.attempt for failure in failures} == {1}
+    assert max(failure.epoch for failure in failures) > 0
+    assert cluster.command.process.poll() is None
+
+
+class Silent(http.server.BaseHTTPRequestHandler):
+    def log_message(self, *args: Any) -> None: ...
+
+
+@pytest.fixture
+def website() -> Iterator[int]:
+    server = http.server.HTTPServer(("127.0.0.1", 0), Silent)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server.server_port
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("", "auto", "head", "head:", ":6379", "head:0", "head:65536", "head:x"),
+        *("ray://head:1", "http://head:1"),
+    ],
+)
+def test_what_is_no_address(address: str) -> None:
+    with pytest.raises(InputError, match="HOST:PORT"):
+        clusters.check_address(address)
+
+
+def test_addresses_at_which_no_cluster_answers(
+    website: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clusters, "ANSWER_SECONDS", 0.2)
+    with closing(socket.create_server(("127.0.0.1", 0))) as mute:
+        for address in (
+            f"127.0.0.1:{website}",
+            f"127.0.0.1:{mute.getsockname()[1]}",
+            "127.0.0.1:1",
+            "no-such-host.invalid:6379",
+            f"{'a' * 70}.b:6379",
+        ):
+            with pytest.raises(RunError, match=f"no Ray cluster answers at {address}: "):
+                clusters.check_address(address)
+
+
+def test_a_cluster_answers(cluster: RunningCluster) -> None:
+    clusters.check_address(cluster.address)
+
+
+def test_a_long_temporary_folder_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", "/tmp/" + "long" * 20)
+    folder = clusters.make_folder()
+    assert folder.parent == Path("/tmp")
+    assert folder.stat().st_mode & 0o777 == 0o700
+    clusters.remove(folder)
+    assert not folder.exists()
