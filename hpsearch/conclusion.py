@@ -1,10 +1,13 @@
 """What a finished search comes to: the best model, the ensemble, and their one test."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 from hpsearch import datasets, ensemble, model
 from hpsearch.config import SearchConfig
@@ -167,7 +170,25 @@ def _plain(value: Any) -> Any:
 
 
 def _nothing_to_average(results: Results) -> str:
-    failed = results.trials[results.trials["state"] == "failed"]
-    reasons = failed["reason"].value_counts()
-    common = f", most often: {reasons.index[0]}" if len(reasons) else ""
-    return f"{len(failed)} of {len(results.trials)} trials failed and none completed{common}"
+    """Say in one line why nothing can be averaged, and what the diverged have in common."""
+    trials, count = results.trials, len(results.trials)
+    reasons = trials.loc[trials["state"] == "failed", "reason"].fillna("")
+    diverged = int(reasons.str.contains(" became ").sum())
+    if diverged == count:
+        rates = trials.get("learning_rate", pd.Series(dtype="float64"))
+        lowest = float(rates.min()) if rates.dtype == "float64" else math.nan
+        above = f", all with learning_rate above {_rounded_down(lowest)}" if lowest > 0 else ""
+        return f"{count} of {count} trials diverged{above}; lower the range of learning_rate"
+    counts = reasons.value_counts()
+    common = f", most often: {counts.index[0]}" if len(counts) else ""
+    return f"{len(reasons)} of {count} trials failed and none completed{common}"
+
+
+def _rounded_down(value: float) -> str:
+    """Return two digits of a number above 0, at most that number.
+
+    >>> _rounded_down(0.3191), _rounded_down(12.0)
+    ('0.31', '12')
+    """
+    step = 10.0 ** (math.floor(math.log10(value)) - 1)
+    return f"{math.floor(value / step + 1e-9) * step:.2g}"
