@@ -12,6 +12,7 @@ _SPREAD: Final = 5.0
 """A positive axis is logarithmic if its greatest value is so many times its least."""
 
 _HUGE: Final = 1e300
+_LEAST_ROOM: Final = 0.02
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def whole(title: str, values: Iterable[float], *, pad: float = 0.04) -> Axis:
 def logarithmic(title: str, values: Iterable[float], *, pad: float = 0.04) -> Axis:
     """Return a logarithmic axis; values that are not positive lie at its low end."""
     positive = [value for value in _finite(values) if value > 0]
-    low, high = _padded([math.log10(value) for value in positive], pad)
+    low, high = _padded([math.log10(value) for value in positive], pad, _LEAST_ROOM)
     marked = _decades(low, high)
     return Axis(f"{title} (log)", low, high, _log10, tuple((v, _text(v)) for v in marked))
 
@@ -63,7 +64,7 @@ def complement(title: str, values: Iterable[float]) -> Axis:
     misses = [1 - value for value in _finite(values)]
     positive = [miss for miss in misses if miss > 0] or [1.0]
     least = min(positive) / (2 if min(misses, default=1) <= 0 else 1)
-    low, high = _padded([-math.log10(max(miss, least)) for miss in misses], 0.06)
+    low, high = _padded([-math.log10(max(miss, least)) for miss in misses], 0.06, _LEAST_ROOM)
     ticks = [(1 - miss, _text(1 - miss)) for miss in _decades(-high, -low)]
     return Axis(
         f"{title} (spaced by the error)", low, high, lambda v: -math.log10(max(1 - v, least)),
@@ -94,11 +95,12 @@ def _finite(values: Iterable[float]) -> list[float]:
     return [min(max(float(v), -_HUGE), _HUGE) for v in values if math.isfinite(v)]
 
 
-def _padded(values: Sequence[float], pad: float) -> tuple[float, float]:
+def _padded(values: Sequence[float], pad: float, least: float = 1e-300) -> tuple[float, float]:
     low, high = (min(values), max(values)) if values else (0.0, 1.0)
     size = max(abs(low), abs(high))
-    alike = high - low <= 1e-9 * size or high - low < 1 / _HUGE
-    room = max(size * 0.1, 1 / _HUGE) if alike else (high - low) * pad
+    alike = high - low <= 1e-9 * size
+    room = size * 0.1 if alike else (high - low) * pad
+    room = room if high - low + room >= least else least
     return (low - 0.5, high + 0.5) if size == 0 else (low - room, high + room)
 
 

@@ -35,6 +35,9 @@ _LOW_SCORE: Final = 0.95
 _TURNED: Final = 1.1
 """A validation loss that ends at so many times its minimum has turned."""
 
+_RISE, _LEAST_RISE = 0.1, 0.002
+"""What counts as rising: this share of the error, and so much at least."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
@@ -150,12 +153,12 @@ def read_end(scores: Sequence[float], *, word: str) -> Reading | None:
     last = max(1, len(scores) // 5)
     if len(scores) < 2 * _NEEDED:
         return None
-    before, after = max(scores[:-last]), max(scores[-last:])
-    if after - before <= 0.05 * (1 - before):
+    before, after = fmean(scores[-2 * last : -last]), fmean(scores[-last:])
+    if after - before <= max(_RISE * (1 - before), _LEAST_RISE):
         return None
     text = (
-        f"The validation {word} was still rising at the end ({before:.4g} before the last "
-        f"{last} epochs, {after:.4g} in them): train for longer."
+        f"The validation {word} was still rising at the end ({after:.4f} in the last {last} "
+        f"epochs, {before:.4f} in the {last} before): train for longer."
     )
     return Reading("note", "not finished", text)
 

@@ -23,20 +23,25 @@ _RING: Final = "m-7 0a7 7 0 1 0 14 0a7 7 0 1 0-14 0z"
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A point at ``(x, y)`` in the chart's units, of a ``stage`` by its index."""
+    """A point at ``(x, y)`` in the chart's units, of a ``stage`` by its index.
+
+    ``faint`` is for what ended early.
+    """
 
     x: float
     y: float
     stage: int
     title: str
+    faint: bool = False
 
 
 def points(marks: Iterable[Mark]) -> Markup:
     """Return points, each in its stage's colour and shape, with its title as tooltip."""
-    groups: dict[int, list[Markup]] = {}
+    groups: dict[str, list[Markup]] = {}
     for mark in marks:
-        groups.setdefault(mark.stage, []).append(_path(mark, _shape(mark.stage)))
-    return join(tag("g", *paths, class_=stage_class(s)) for s, paths in sorted(groups.items()))
+        style = stage_class(mark.stage) + " faint" * mark.faint
+        groups.setdefault(style, []).append(_path(mark, _shape(mark.stage)))
+    return join(tag("g", *paths, class_=style) for style, paths in groups.items())
 
 
 def crosses(marks: Iterable[Mark]) -> Markup:
@@ -79,10 +84,13 @@ def legend(entries: Iterable[tuple[str, str, str]]) -> Markup:
     return tag("p", *items, class_="legend")
 
 
-def stage_entries(names: Sequence[str], *, failed: bool) -> list[tuple[str, str, str]]:
-    """Return the entries of a legend of stages, with the cross if some trials failed."""
+def stage_entries(
+    names: Sequence[str], *, pruned: bool, failed: bool
+) -> list[tuple[str, str, str]]:
+    """Return the entries of a legend of stages, and of what else is drawn."""
     entries = [(stage_class(i), f"M12 6{_shape(i)}", name) for i, name in enumerate(names)]
     entries += [("best", f"M12 6{_RING}", "best trial")]
+    entries += [("s0 faint", f"M12 6{_shape(0)}", "pruned trial")] * pruned
     return entries + [("failed", f"M12 6{_CROSS}", "failed trial")] * failed
 
 

@@ -91,6 +91,8 @@ def _sections(run: RunData) -> Iterator[tuple[str, Markup]]:
     if finalists is not None:
         yield "Learning curves of the finalists", finalists
     yield "Leaderboard", report_tables.leaderboard(run)
+    if run.rescored:
+        yield "Finalists on fresh seeds", report_tables.rescored(run)
     yield "Failed trials", report_tables.failures(run)
     if run.members:
         yield "The ensemble", report_tables.members(run)
@@ -113,7 +115,7 @@ def _lead(run: RunData) -> str:
 
 def _dimensions(run: RunData) -> Markup:
     names = [stage.name for stage in run.stages]
-    key = legend(stage_entries(names, failed=bool(run.failed)))
+    key = legend(stage_entries(names, pruned=run.scored != run.ranked, failed=bool(run.failed)))
     figures = (_dimension(run, name) for name in run.dimensions)
     return join([key, tag("div", *figures, class_="cards")])
 

@@ -7,12 +7,7 @@ from typing import Final
 from hpsearch import axes
 from hpsearch.axes import Axis
 from hpsearch.charts import ROW, Frame, band, line, rule
-from hpsearch.dimensions import (
-    Dimension,
-    FloatDimension,
-    IntDimension,
-    Numeric,
-)
+from hpsearch.dimensions import CategoricalDimension, FixedDimension, IntDimension, Numeric
 from hpsearch.marks import Mark, crosses, points, ring, thinned
 from hpsearch.markup import Markup, cut
 from hpsearch.report_data import RunData, is_number
@@ -29,13 +24,14 @@ _GOLDEN: Final = 0.6180339887
 def dimension_chart(run: RunData, name: str) -> Markup:
     """Return the score against one hyperparameter, with each stage's range below it."""
     places, ranges = _places(run, name), _ranges(run, name)
-    x = _axis(name, run.dimensions[name], [*places.values()], [d for _, d in ranges])
+    ends = [end for _, *both in ranges for end in both]
+    x = _axis(name, run.dimensions[name], [*places.values(), *ends])
     frame = Frame(x, _score_axis(run), height=282 + ROW * len(ranges), bands=len(ranges))
     scored = _scored(run, frame, places, name)
     limit = max(_FEWEST, min(_MOST, POINTS // len(run.dimensions)))
     tints = [
-        band(frame, d.low, d.high, row=row, stage=stage, name=run.stages[stage].name)
-        for row, (stage, d) in enumerate(ranges)
+        band(frame, low, high, row=row, stage=stage, name=run.stages[stage].name)
+        for row, (stage, low, high) in enumerate(ranges)
     ]
     layers = [*tints, *_marks(run, frame, scored, places, name, limit)]
     return frame.draw(*layers, label=f"{run.metric} against {name}, {len(scored)} trials")
@@ -64,8 +60,9 @@ def _marks(
     """Yield the failed trials at the plot's foot, the others, and the ring of the best."""
     yield crosses(thinned(list(_failed(run, frame, places, name)), _FAILED))
     yield points(thinned(scored, limit)[::-1])
-    if scored and run.ranked[0].number in places:
-        yield ring(scored[0])
+    first = run.ranked[0].number if run.ranked else -1
+    if first in places:
+        yield ring(scored[[t.number for t in run.scored if t.number in places].index(first)])
 
 
 def _scored(
@@ -73,11 +70,12 @@ def _scored(
 ) -> list[Mark]:
     """Return the marks of all trials with a score, best first."""
     marks = []
-    for trial in run.ranked:
+    for trial in run.scored:
         if trial.number in places and trial.best_score is not None:
             x, y = frame.at(places[trial.number], trial.best_score)
-            title = f"{_title(run, trial, name)}{run.metric} {trial.best_score:.4g}"
-            marks.append(Mark(x, y, trial.stage, title))
+            state = "" if trial.state == "complete" else f", {trial.state}"
+            title = f"{_title(run, trial, name)}{run.metric} {trial.best_score:.4g}{state}"
+            marks.append(Mark(x, y, trial.stage, title, faint=trial.state == "pruned"))
     return marks
 
 
@@ -96,7 +94,7 @@ def _title(run: RunData, trial: TrialRow, name: str | None) -> str:
 
 
 def _score_axis(run: RunData) -> Axis:
-    return axes.scores(run.metric, [t.best_score for t in run.ranked if t.best_score is not None])
+    return axes.scores(run.metric, [t.best_score for t in run.scored if t.best_score is not None])
 
 
 def _places(run: RunData, name: str) -> dict[int, float]:
@@ -106,7 +104,7 @@ def _places(run: RunData, name: str) -> dict[int, float]:
     """
     having = [trial for trial in run.trials if name in trial.params]
     dimension = run.dimensions[name]
-    if isinstance(dimension, FloatDimension | IntDimension):
+    if isinstance(dimension, Numeric):
         return {t.number: float(t.params[name]) for t in having if is_number(t.params[name])}
     keys = {json.dumps(choice): float(index) for index, choice in enumerate(dimension.choices)}
     places = {}
@@ -116,29 +114,30 @@ def _places(run: RunData, name: str) -> dict[int, float]:
     return places
 
 
-def _ranges(run: RunData, name: str) -> list[tuple[int, Numeric]]:
-    """Return the index of each stage that has a range for a dimension, and the range."""
-    found = [(index, space.get(name)) for index, space in enumerate(run.spaces)]
-    return [(i, d) for i, d in found if isinstance(d, FloatDimension | IntDimension)]
+def _ranges(run: RunData, name: str) -> list[tuple[int, float, float]]:
+    """Return the index of each stage that has a range for a dimension, and its two ends."""
+    ranges = []
+    for index, space in enumerate(run.spaces):
+        dimension = space.get(name)
+        if isinstance(dimension, Numeric):
+            ranges.append((index, float(dimension.low), float(dimension.high)))
+        elif isinstance(dimension, FixedDimension) and is_number(dimension.value):
+            ranges.append((index, float(dimension.value), float(dimension.value)))
+    return ranges
 
 
-def _axis(
-    name: str, dimension: Dimension, values: Sequence[float], ranges: Sequence[Numeric]
-) -> Axis:
-    if not isinstance(dimension, FloatDimension | IntDimension):
+def _axis(name: str, dimension: Numeric | CategoricalDimension, values: Sequence[float]) -> Axis:
+    if isinstance(dimension, CategoricalDimension):
         return axes.categories(name, [text_of(choice) for choice in dimension.choices])
-    ends = [*values, *(d.low for d in ranges), *(d.high for d in ranges)]
     if dimension.log:
-        return axes.logarithmic(name, ends)
-    return (axes.whole if isinstance(dimension, IntDimension) else axes.linear)(name, ends)
+        return axes.logarithmic(name, values)
+    return (axes.whole if isinstance(dimension, IntDimension) else axes.linear)(name, values)
 
 
 def _beginnings(run: RunData) -> list[tuple[float, str]]:
-    """Return the number of each stage's first trial, and its name."""
-    first: dict[int, int] = {}
-    for trial in run.trials:
-        first.setdefault(trial.stage, trial.number)
-    return [(n, run.stages[s].name) for s, n in sorted(first.items()) if s < len(run.stages)]
+    """Return the number of each stage's first new trial, and its name."""
+    last = max((trial.number for trial in run.trials), default=-1)
+    return [(stage.first, stage.name) for stage in run.stages if stage.first <= last]
 
 
 def _best_so_far(run: RunData) -> Iterator[tuple[float, float]]:

@@ -27,7 +27,8 @@ _SIGNS: Final = {"good": "✓", "note": "→", "warning": "⚠"}
 
 def finalists(run: RunData) -> list[TrialRow]:
     """Return the best trials of the last stage that has trained for two epochs or more."""
-    trained = [trial for trial in run.ranked if len(run.epochs.get(trial.number, ())) > 1]
+    first = [trial for trial in run.ranked if trial not in run.rescored]
+    trained = [trial for trial in first if len(run.epochs.get(trial.number, ())) > 1]
     last = max((trial.stage for trial in trained), default=0)
     return [trial for trial in trained if trial.stage == last][:FINALISTS]
 

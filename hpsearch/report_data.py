@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
-from hpsearch import documents, ensemble
-from hpsearch.dimensions import Dimension
+from hpsearch import ensemble
+from hpsearch.dimensions import CategoricalDimension, Numeric
 from hpsearch.folder import RunFolder
 from hpsearch.rows import EpochRow, FailureRow, StageRow, TrialRow
+from hpsearch.rules import RESCORE
 from hpsearch.space import SearchSpace
 from hpsearch.store import Store
 from workers.errors import InputError
@@ -34,8 +35,8 @@ class RunData:
         The stages that have begun, and the ranges of each.
     trials, epochs, failures
         All trials, the epochs by trial, and the attempts that failed without their fault.
-    config, order
-        The text of config.yaml, without passwords in URLs, and its dimensions' names.
+    config
+        The text of config.yaml, without passwords in URLs.
     summary
         What the search came to; empty while it has not.
     members
@@ -53,15 +54,19 @@ class RunData:
     epochs: Mapping[int, Sequence[EpochRow]]
     failures: tuple[FailureRow, ...]
     config: str
-    order: tuple[str, ...]
     summary: Mapping[str, Any]
     members: Sequence[Mapping[str, Any]]
 
     @cached_property
-    def ranked(self) -> tuple[TrialRow, ...]:
+    def scored(self) -> tuple[TrialRow, ...]:
         """The trials with a finite score that did not fail, best first, ties by number."""
         scored = [t for t in self.trials if t.state != "failed" and is_number(t.best_score)]
         return tuple(sorted(scored, key=lambda t: (-self.sign * (t.best_score or 0.0), t.number)))
+
+    @cached_property
+    def ranked(self) -> tuple[TrialRow, ...]:
+        """Those of them that were not pruned, best first."""
+        return tuple(trial for trial in self.scored if trial.state != "pruned")
 
     @cached_property
     def failed(self) -> tuple[TrialRow, ...]:
@@ -69,10 +74,15 @@ class RunData:
         return tuple(trial for trial in self.trials if trial.state == "failed")
 
     @cached_property
-    def dimensions(self) -> dict[str, Dimension]:
-        """The dimensions in the config's order, each as its first stage searched it."""
-        found = {name: d for space in reversed(self.spaces) for name, d in space.items()}
-        return {name: found[name] for name in [*self.order, *found] if name in found}
+    def dimensions(self) -> dict[str, Numeric | CategoricalDimension]:
+        """The dimensions that were searched, each as the first stage to search it has it."""
+        found = [item for space in reversed(self.spaces) for item in space.items()]
+        return {name: d for name, d in found if isinstance(d, Numeric | CategoricalDimension)}
+
+    @cached_property
+    def rescored(self) -> tuple[TrialRow, ...]:
+        """The trials that trained a finalist's configuration anew on a fresh seed."""
+        return tuple(trial for trial in self.trials if self.stage_name(trial) == RESCORE)
 
     @property
     def finished(self) -> bool:
@@ -118,13 +128,12 @@ def load(run: RunFolder) -> RunData:
         epochs=by_trial,
         failures=failures,
         config=_config(run.config),
-        order=_order(run),
         summary=summary,
         members=_members(run, summary),
     )
 
 
-def is_number(value: object) -> bool:
+def is_number(value: object) -> TypeGuard[int | float]:
     """Return whether a value is a finite number."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
@@ -144,15 +153,6 @@ def _config(path: Path) -> str:
     """Return the config's text; what a URL may hold of passwords and signatures is left out."""
     text = re.sub(r"//[^@\s]*@", "//***@", _text(path))
     return re.sub(r"(//[^\s?'\"]*\?)[^\s'\"]*", r"\1***", text)
-
-
-def _order(run: RunFolder) -> tuple[str, ...]:
-    """Return the dimensions' names as the config has them; the database sorts them."""
-    try:
-        space = documents.read(run.config).get("search_space")
-    except InputError:
-        return ()
-    return tuple(space) if isinstance(space, dict) else ()
 
 
 def _members(run: RunFolder, summary: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:

@@ -11,6 +11,7 @@ from hpsearch.space import text_of
 
 _NUMBER: Final = re.compile(r"\d+(\.\d+)?(e[-+]?\d+)?")
 _MOSTLY: Final = 0.8
+_NEEDED: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ def _where(failed: Sequence[TrialRow], run: RunData) -> str:
     for name in run.dimensions:
         bad = _values(failed, name)
         good = _values(run.ranked, name)
-        if len(bad) < len(failed) or not good:
+        if len(bad) < max(len(failed), _NEEDED) or not good:
             continue
         if sum(value < min(bad) for value in good) >= _MOSTLY * len(good):
             texts.append(f"{name} at least {text_of(min(bad))}")

@@ -47,7 +47,7 @@ def models(run: RunData) -> Markup:
 
 def score_text(value: object) -> str:
     """Return a score with four decimals, an empty text for what is no finite number."""
-    return f"{value:.4f}" if isinstance(value, int | float) and is_number(value) else ""
+    return f"{value:.4f}" if is_number(value) else ""
 
 
 def _state(run: RunData) -> str:

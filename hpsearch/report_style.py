@@ -72,6 +72,7 @@ svg .title{fill:var(--ink)}
 .tint{fill-opacity:.06;stroke:none}
 .bar{fill-opacity:.85;stroke:none}
 g.s0,g.s1,g.s2,g.s3,g.s4,g.s5{fill-opacity:.7;stroke:var(--ground);stroke-width:.6}
+g.faint{fill-opacity:.15;stroke:var(--soft)}
 .failed{fill:none;stroke:var(--alarm);stroke-width:1.3}
 .best{fill:none;stroke:var(--ink);stroke-width:1.8}
 .line{fill:none;stroke-width:1.8;stroke-linejoin:round}

@@ -1,14 +1,17 @@
 """The tables of a report: stages, leaders, failures, members, and how to repeat it all."""
 
+import json
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from statistics import fmean, stdev
 from typing import Any, Final
 
 from hpsearch.markup import Child, Markup, cut, join, table, tag
-from hpsearch.report_data import RunData
+from hpsearch.report_data import RunData, is_number
 from hpsearch.report_failures import grouped
 from hpsearch.report_head import score_text
 from hpsearch.rows import StageRow, TrialRow
+from hpsearch.rules import RESCORE
 from hpsearch.space import describe, text_of
 
 LEADERS: Final = 20
@@ -36,6 +39,24 @@ def leaderboard(run: RunData) -> Markup:
     rest = tag("p", f"and {more:,} more: {_command(run, 'results')}", class_="note")
     whole = table([cut(heading, _CELL) for heading in headings], rows)
     return join([whole, rest if more > 0 else None])
+
+
+def rescored(run: RunData) -> Markup:
+    """Return what the finalists' configurations come to on fresh seeds."""
+    fresh: dict[str, list[float]] = {}
+    for trial in run.rescored:
+        if is_number(trial.best_score) and trial.state == "complete":
+            fresh.setdefault(json.dumps(trial.params, sort_keys=True), []).append(trial.best_score)
+    rows = []
+    for trial in run.ranked:
+        scores = fresh.get(json.dumps(trial.params, sort_keys=True), [])
+        if scores and run.stage_name(trial) != RESCORE:
+            spread = f"{stdev(scores):.4f}" if len(scores) > 1 else ""
+            numbers = [f"{trial.number}", score_text(trial.best_score), f"{len(scores)}"]
+            rows.append([*numbers, score_text(fmean(scores)), spread])
+    headings = ["trial", f"its {run.metric}", "fresh seeds", "mean", "standard deviation"]
+    note = "The score that made a trial a finalist is lucky; the mean over fresh seeds is not."
+    return join([table(headings, rows), tag("p", note, class_="note")])
 
 
 def failures(run: RunData) -> Markup:
