@@ -1,6 +1,7 @@
 """The command line: parse, call, echo."""
 
 import errno
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ class _Group(click.Group):
     """Turns the project's errors into one line and an exit code: 2 for input, else 1."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        os.umask(0o077)  # What a run makes is the user's alone.
         try:
             return super().invoke(ctx)
         except HpsearchError as error:

@@ -7,6 +7,7 @@ import pandas as pd
 from hpsearch import datasets, ensemble
 from hpsearch.ensemble import Ensemble
 from hpsearch.model import Floats
+from workers import files
 
 
 def predict_file(
@@ -42,9 +43,7 @@ def predict_file(
         delimiter=delimiter,
     )
     frame = _frame(model, model.predict_proba(x))
-    working = output.with_name(f".{output.name}.new")
-    frame.to_csv(working, index=False)
-    working.replace(output)
+    files.replace(output, frame.to_csv(index=False).encode())
     return len(frame)
 
 
