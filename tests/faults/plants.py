@@ -179,6 +179,8 @@ def trust_the_disk() -> None:
 def open_doors() -> None:
     """Make files for everybody's eyes."""
     real = os.open
+    os.umask(0)
+    os.umask = lambda mask: 0
     os.fchmod = lambda descriptor, mode: None
 
     def wide(path: Any, flags: int, mode: int = 0o777, **options: Any) -> int:

@@ -12,7 +12,7 @@ import pytest
 from tests.faults.ledger import Ledger, Verdict, judge
 from tests.faults.outcome import difference, outcome
 from tests.faults.runs import Lab, Started
-from tests.faults.survival import finish, one_line, survey
+from tests.faults.survival import Plant, finish, one_line, survey
 
 TWENTY = "5 one master a run: twenty started at once"
 FREED = "5 one master a run: a killed master's lock is free"
@@ -21,13 +21,15 @@ TAKEN = "5 one master a run: taken over from another host"
 NewLab = Callable[[], Lab]
 
 
-def twenty(new_lab: NewLab, whole: dict[str, str], *, exists: bool) -> Verdict:
+def twenty(
+    new_lab: NewLab, whole: dict[str, str], *, exists: bool, plant: Plant | None = None
+) -> Verdict:
     """Start twenty; one wins, or a later one goes on; the others say who holds the run."""
     lab = new_lab()
     if exists:
         lab.search(failpoint="store.after_commit=kill@3").wait()
     # Who comes to train stays there a while, so that all twenty meet.
-    started = [lab.search(plant=_hesitate) for _ in range(20)]
+    started = [lab.search(plant=partial(_hesitate, plant)) for _ in range(20)]
     ended = [each.wait() for each in started]
     winners = [each for each in ended if each.code == 0]
     refused = [each for each in ended if each.code != 0]
@@ -42,9 +44,11 @@ def twenty(new_lab: NewLab, whole: dict[str, str], *, exists: bool) -> Verdict:
     return judge(wrong=difference(whole, outcome(lab.run)))
 
 
-def _hesitate() -> None:
+def _hesitate(plant: Plant | None) -> None:
     from hpsearch import master
 
+    if plant is not None:
+        plant()
     performed = master.Master.run
 
     def run(self: master.Master, watch: master.Watch) -> None:

@@ -1,0 +1,75 @@
+"""Security: who can read what a run writes, where it writes, and what it never tells."""
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tests.faults.ledger import Ledger, Verdict, judge
+from tests.faults.runs import Lab
+from tests.faults.survival import Plant, survey
+
+DOORS = "security: files and folders are the user's alone"
+CANARY = "security: a credential appears nowhere"
+
+NewLab = Callable[[], Lab]
+
+
+def closed_doors(
+    new_lab: NewLab, whole: dict[str, str], plant: Plant | None, n: int, mask: int = 0
+) -> Verdict:
+    """Run with a umask, predict, and look at the mode of everything that was made."""
+    lab = new_lab()
+    (lab.folder / "results").mkdir(mode=0o700)
+    rows = lab.folder / "rows.csv"
+    rows.write_text("5,3,1,0.2\n")
+    ended = lab.search(plant=partial(_masked, plant, mask)).wait()
+    output = lab.folder / "results" / "p.csv"
+    asked = ["predict", str(lab.run), str(rows), "--no-header", "--output", str(output)]
+    predicted = lab.start(asked, plant=partial(_masked, plant, mask)).wait()
+    averaged = lab.start(
+        ["ensemble", str(lab.run), "--top", "2"], plant=partial(_masked, plant, mask)
+    ).wait()
+    if ended.code or predicted.code or averaged.code:
+        return judge(wrong=f"{ended.output}{predicted.output}{averaged.output}")
+    notes = (lab.folder / "pragmas").read_text().split()
+    if not notes or set(notes) - {"2", "3"}:
+        return judge(wrong=f"PRAGMA synchronous was {notes}, so a commit is not on disk")
+    open_ones = [f"{path} {mode:o}" for path, mode in modes(lab.folder / "results")]
+    return judge(wrong=", ".join(open_ones) or None)
+
+
+def modes(folder: Path) -> Iterator[tuple[Path, int]]:
+    """Yield what is open to others, or closed to the user."""
+    for path in folder.rglob("*"):
+        mode = stat.S_IMODE(path.lstat().st_mode)
+        if mode != (0o700 if path.is_dir() else 0o600):
+            yield path, mode
+
+
+def _masked(plant: Plant | None, mask: int) -> None:
+    """Set the umask, and note for each commit what SQLite was told about syncing."""
+    os.umask(mask)
+    from hpsearch.database import Database
+
+    commit = Database._commit
+
+    def noted(self: Database) -> None:
+        (synchronous,) = self._connection.execute("PRAGMA synchronous").fetchone()
+        place = self.path.resolve().parents[2] / "pragmas"
+        with place.open("a") as file:
+            file.write(f"{synchronous}\n")
+        commit(self)
+
+    Database._commit = noted  # type: ignore[method-assign]
+    if plant is not None:
+        plant()
+
+
+@pytest.mark.parametrize("mask", [0o000, 0o022, 0o077, 0o777])
+def test_modes_whatever_the_umask(new_lab: NewLab, ledger: Ledger, mask: int) -> None:
+    faults = {f"{mask:o}": partial(closed_doors, new_lab, {}, None, 0, mask)}
+    assert survey(ledger, DOORS, faults) == []
