@@ -146,12 +146,14 @@ def no_fence() -> None:
 
 
 def believe_every_file() -> None:
-    """Load a checkpoint without a look at its digest."""
+    """Write and check a digest that is the same for all content."""
+    from types import SimpleNamespace
+
     from workers import tensors
 
-    real = tensors._digest
-    tensors._digest = lambda arrays, metadata: metadata.get("digest") or real(arrays, metadata)
-    checkpoints._describe = lambda name, data, metadata: None
+    tensors._digest = lambda arrays, metadata: "0" * 64
+    same = SimpleNamespace(hexdigest=lambda: "0" * 64)
+    checkpoints.hashlib = SimpleNamespace(sha256=lambda data: same)
 
 
 def infinity_wins() -> None:
