@@ -55,6 +55,7 @@ class Agenda:
             self.current.restore(r for r in trials.values() if r.stage == index)
             if stage.verdicts is not None:
                 self.verdicts.append(stage.verdicts)
+                self.current.close()
 
     def conclude(self) -> tuple[Verdict, ...]:
         """End the current stage."""

@@ -98,7 +98,9 @@ class Referee:
     def __init__(
         self, rule: PrunerRule, *, epochs: int, sign: int, seed: int, live: bool = False
     ) -> None:
-        self._pruner = make_pruner(rule, epochs=epochs, sign=sign)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            self._pruner = make_pruner(rule, epochs=epochs, sign=sign)
         storage = optuna.storages.InMemoryStorage()
         self._running = self._settled = optuna.create_study(
             storage=storage, study_name=f"running {seed}", direction="maximize"

@@ -70,6 +70,9 @@ class RescoringRun:
         """Take up the trials of an interrupted search."""
         self.trials = sorted(records, key=lambda record: record.number)
 
+    def close(self) -> None:
+        """Take note that the stage is over: nothing goes on from here."""
+
     def end(self, record: TrialRecord) -> None:
         """Take note that a trial is over: nothing is learned from it."""
 

@@ -31,7 +31,7 @@ class Retention:
         self._last: dict[int, Checkpoint] = {}
         self._best: dict[int, Checkpoint] = {}
         self._top: list[Checkpoint] = []
-        self._candidates: list[tuple[Checkpoint, Checkpoint]] = []
+        self._candidates: list[tuple[tuple[float, int], Checkpoint, Checkpoint]] = []
 
     def add(self, checkpoint: Checkpoint) -> None:
         """Take note of a file of a running trial that is on disk."""
@@ -43,24 +43,27 @@ class Retention:
         if best is None or self._rank(checkpoint) < self._rank(best):
             self._best[checkpoint.trial] = checkpoint
 
-    def end(self, trial: int, *, complete: bool, promotable: int = 0) -> None:
+    def end(
+        self, trial: int, *, complete: bool, score: float | None = None, promotable: int = 0
+    ) -> None:
         """Take note that a trial is over; a complete one competes for a place.
 
-        Of the completed trials that have ended so, as many of the best as are
-        ``promotable`` keep their last checkpoint.
+        Of the completed trials that have ended so, as many as are ``promotable`` keep
+        their last checkpoint: those with the highest ``score``, which may be of an epoch
+        that has no checkpoint.
         """
         last = self._last.pop(trial, None)
         best = self._best.pop(trial, None)
         if not complete or best is None:
             return
         self._top = sorted([*self._top, best], key=self._rank)[: self._keep_top]
-        if promotable and last is not None:
-            candidates = sorted([*self._candidates, (best, last)], key=lambda c: self._rank(c[0]))
-            self._candidates = candidates[:promotable]
+        if promotable and last is not None and score is not None:
+            candidates = [*self._candidates, ((-score, trial), best, last)]
+            self._candidates = sorted(candidates, key=lambda c: c[0])[:promotable]
 
     def promote(self, trials: set[int]) -> None:
         """Take note that these completed trials run again, and no others of their stage."""
-        for best, last in self._candidates:
+        for _, best, last in self._candidates:
             if last.trial in trials:
                 self._best[best.trial], self._last[last.trial] = best, last
         self._top = [checkpoint for checkpoint in self._top if checkpoint.trial not in trials]
@@ -69,7 +72,7 @@ class Retention:
     def sweep(self) -> tuple[str, ...]:
         """Return the names of the files to remove now, and forget them."""
         kept = {c.name for c in (*self._top, *self._best.values(), *self._last.values())}
-        kept |= {last.name for _, last in self._candidates}
+        kept |= {last.name for _, _, last in self._candidates}
         removed = tuple(sorted(self._files - kept))
         self._files &= kept
         return removed

@@ -157,11 +157,9 @@ class Search:
     def _retire(self, record: TrialRecord) -> None:
         """Let go of a trial's files, but for those that a promotion may still need."""
         here = record.stage == self._agenda.current.index
-        self._retention.end(
-            record.number,
-            complete=record.state == "complete",
-            promotable=self._agenda.promotable if here else 0,
-        )
+        most = self._agenda.promotable if here else 0
+        complete = record.state == "complete"
+        self._retention.end(record.number, complete=complete, score=record.score, promotable=most)
 
     def _sweep(self) -> list[ev.Command]:
         return _remove(self._retention.sweep())
@@ -176,9 +174,8 @@ class Search:
         trials = [self.trials[number] for number in self._crew.release(worker)]
         for record in (record for record in trials if record.state == "running"):
             record.failures += 1
-            commands.append(
-                ev.NoteFailure(record.number, record.attempt, record.epochs_done, cause)
-            )
+            note = ev.NoteFailure(record.number, record.attempt, record.epochs_done, cause)
+            commands.append(note)
             most = self.config.study.max_failures
             if record.failures > most if retry else len(trials) == 1:
                 commands.append(self._end(record, "failed", cause))

@@ -129,6 +129,10 @@ class StageRun:
             self._take(record)
         self._settle()
 
+    def close(self) -> None:
+        """Take note that the stage is over: what it asked for may have gone on since."""
+        self._exhausted = True
+
     def end(self, record: TrialRecord) -> None:
         """Take note that a trial is over."""
         del record

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
 import pytest
@@ -10,15 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hpsearch import events as ev
+from hpsearch.agenda import PastStage
 from hpsearch.config import SearchConfig
 from hpsearch.progress import progress
-from hpsearch.search import PastStage, Search
+from hpsearch.search import Search
 from hpsearch.space import SearchSpace
 from hpsearch.trials import TrialRecord
 from hpsearch.verdicts import Verdict
 from tests.support import a_checkpoint, kinds, states, tiny_config
 from workers.messages import EpochReport, Pack, Trial
 
+ENDED = ("complete", "pruned", "failed")
 POISON = "ValueError: this trial raises, whoever trains it"
 
 
@@ -56,24 +59,26 @@ class Store:
     trials: dict[int, dict[str, Any]] = field(default_factory=dict)
     epochs: dict[tuple[int, int], EpochReport] = field(default_factory=dict)
     kept: set[str] = field(default_factory=set)
+    disk: set[str] = field(default_factory=set)
     finished: bool = False
 
     def write(self, commands: Iterable[ev.Command]) -> None:
         for command in commands:
             match command:
-                case ev.BeginStage(stage, _, space):
-                    assert stage == len(self.stages)
+                case ev.BeginStage(stage, _, space, first):
+                    assert (stage, first) == (len(self.stages), len(self.trials))
                     assert all(s["verdicts"] is not None for s in self.stages.values())
-                    self.stages[stage] = {"space": space, "verdicts": None}
+                    self.stages[stage] = {"space": space, "verdicts": None, "first": first}
                 case ev.EndStage(stage, verdicts):
                     mine = [t for t in self.trials.values() if t["stage"] == stage]
-                    assert all(t["state"] in ("complete", "failed") for t in mine)
+                    assert all(t["state"] in ENDED for t in mine)
                     self.stages[stage]["verdicts"] = verdicts
                 case ev.Record(reports):
                     for report in reports:
                         self._record(report)
                 case ev.RemoveCheckpoints(names):
-                    assert set(names) <= self.kept
+                    assert set(names) <= self.disk
+                    self.disk -= set(names)
                     self.kept -= set(names)
                 case ev.Finish():
                     assert not self.finished
@@ -88,6 +93,11 @@ class Store:
                 assert self.stages[stage]["verdicts"] is None
                 trial = {"stage": stage, "params": params, "epochs": epochs, "state": "waiting"}
                 self.trials[number] = trial | {"attempt": 0, "failures": 0, "reason": None}
+            case ev.PromoteTrial(number, stage, epochs):
+                assert self.trials[number]["state"] == "complete"
+                assert (stage, epochs) > (self.trials[number]["stage"],)
+                self.trials[number] |= {"stage": stage, "epochs": epochs, "state": "waiting"}
+                self.trials[number]["reason"] = None
             case ev.StartTrial(number, attempt):
                 assert self.trials[number]["state"] in ("waiting", "running")
                 assert attempt > self.trials[number]["attempt"]
@@ -110,6 +120,7 @@ class Store:
             assert report.epoch == done + 1, "epochs come without gaps"
             self.epochs[report.trial, report.epoch] = report
         if report.checkpoint is not None:
+            assert report.checkpoint.name in self.disk
             self.kept.add(report.checkpoint.name)
 
     def restore(self, config: SearchConfig, search: Search) -> None:
@@ -120,6 +131,7 @@ class Store:
                 None
                 if stage["verdicts"] is None
                 else tuple(map(Verdict.from_json, stage["verdicts"])),
+                stage["first"],
             )
             for stage in self.stages.values()
         ]
@@ -147,10 +159,12 @@ class Store:
 class Cluster:
     """Fake workers that do as they are told, one thing at a time."""
 
-    def __init__(self, config: SearchConfig, world: World, *, workers: int, size: int) -> None:
+    def __init__(
+        self, config: SearchConfig, world: World, *, workers: int, size: int, deaf: bool = False
+    ) -> None:
         self.config, self.world = config, world
         self.store = Store()
-        self.workers, self.size = workers, size
+        self.workers, self.size, self.deaf = workers, size, deaf
         self.sent: list[tuple[int, tuple[EpochReport, ...]]] = []
         self.restart()
 
@@ -162,6 +176,7 @@ class Cluster:
             self.config, workers=self.workers, parameter_count=lambda spec: self.size
         )
         self.store.finished = False
+        self.store.disk &= self.store.kept
         self.store.restore(self.config, self.search)
         self.perform(self.search.begin())
 
@@ -176,6 +191,10 @@ class Cluster:
                     start = pack.trials[0].start
                     epoch = start.epoch if start else 0
                     self.busy[worker] = (pack, epoch, list(pack.trials))
+                case ev.StopTrials(worker, numbers) if not self.deaf:
+                    pack, epoch, trials = self.busy[worker]
+                    going = [trial for trial in trials if trial.number not in numbers]
+                    self.busy[worker] = (pack, epoch, going)
                 case ev.ReplaceWorker(worker):
                     self.ready.append(worker)
 
@@ -217,6 +236,7 @@ class Cluster:
             ]
             self.busy[worker] = (pack, epoch + 1, going)
             self.sent.append((worker, reports))
+            self.store.disk |= {r.checkpoint.name for r in reports if r.checkpoint is not None}
             self.tell(ev.Reported(worker, reports), forget=forget)
 
     def lose(self, choice: int) -> None:
@@ -233,6 +253,19 @@ class Cluster:
             worker, reports = self.sent[choice % len(self.sent)]
             self.tell(ev.Reported(worker, reports))
 
+    def do(self, deed: str, choice: int) -> None:
+        match deed:
+            case "step":
+                self.step(choice)
+            case "forget":
+                self.step(choice, forget=True)
+            case "lose":
+                self.lose(choice)
+            case "repeat":
+                self.repeat(choice)
+            case "kill":
+                self.restart()
+
     def finish(self) -> Any:
         for _ in range(5_000):
             if self.search.finished:
@@ -242,28 +275,76 @@ class Cluster:
         raise AssertionError("the search does not end")
 
 
-def a_config(*, every: int = 1, **changes: Any) -> SearchConfig:
+NARROW = {"keep_top": 0.4}
+SCENARIOS: dict[str, dict[str, Any]] = {
+    "narrowing": {
+        "stages": [
+            {"name": "coarse", "num_trials": 8, "epochs": 2},
+            {"name": "medium", "num_trials": 6, "epochs": 3, "narrow": NARROW},
+            {"name": "fine", "num_trials": 4, "epochs": 5, "narrow": {"at_border": "extend"}},
+        ],
+    },
+    "learning": {
+        "stages": [
+            {"name": "one", "num_trials": 10, "epochs": 2, "sampler": "tpe", "generation": 3},
+            {"name": "two", "num_trials": 5, "epochs": 3, "sampler": "tpe", "generation": 2},
+        ],
+    },
+    "pruning": {
+        "stages": [
+            {
+                "name": "one",
+                "num_trials": 10,
+                "epochs": 6,
+                "generation": 4,
+                "pruner": {"type": "median", "startup_trials": 2},
+            },
+            {"name": "two", "num_trials": 4, "epochs": 6, "pruner": {"type": "asha"}},
+        ],
+    },
+    "promoting": {
+        "stages": [
+            {"name": "one", "num_trials": 10, "epochs": 2},
+            {"name": "two", "num_trials": 2, "epochs": 4, "promote": 4, "narrow": NARROW},
+            {
+                "name": "three",
+                "num_trials": 0,
+                "epochs": 7,
+                "promote": 0.5,
+                "pruner": {"type": "patience", "patience": 2},
+            },
+        ],
+        "rescore": {"top": 2, "seeds": 2},
+    },
+}
+
+
+def a_config(scenario: str = "narrowing", *, every: int = 1, **changes: Any) -> SearchConfig:
     values = {
         "study__max_failures": 1000,
         "checkpoint": {"every": every, "keep_top": 3},
         "search_space__hidden": {"type": "categorical", "choices": [[4], [8]]},
-        "stages": [
-            {"name": "coarse", "num_trials": 8, "epochs": 2},
-            {"name": "medium", "num_trials": 6, "epochs": 3, "narrow": {"keep_top": 0.4}},
-            {"name": "fine", "num_trials": 4, "epochs": 5, "narrow": {"at_border": "extend"}},
-        ],
     }
-    return tiny_config(**(values | changes))
+    return tiny_config(**(values | SCENARIOS[scenario] | changes))
+
+
+@cache
+def undisturbed(scenario: str, every: int) -> Any:
+    """What a search comes to whose one worker trains one trial after the other."""
+    config = a_config(scenario, every=every)
+    return Cluster(config, World(every), workers=1, size=1_000_000).finish()
 
 
 # --- whatever happens
 
 
-@pytest.mark.parametrize("every", [1, 2, 3])
-@settings(max_examples=25, deadline=None)
+@pytest.mark.parametrize("scenario", SCENARIOS)
+@settings(max_examples=20, deadline=None)
 @given(
+    every=st.integers(1, 3),
     workers=st.integers(1, 4),
     size=st.sampled_from([1_000, 50_000, 1_000_000]),
+    deaf=st.booleans(),
     before=st.integers(0, 80),
     script=st.lists(
         st.tuples(
@@ -274,62 +355,65 @@ def a_config(*, every: int = 1, **changes: Any) -> SearchConfig:
     ),
 )
 def test_ends_the_same_whatever_is_lost_repeated_or_interrupted(
-    every: int, workers: int, size: int, before: int, script: list[tuple[str, int]]
+    scenario: str,
+    every: int,
+    workers: int,
+    size: int,
+    deaf: bool,
+    before: int,
+    script: list[tuple[str, int]],
 ) -> None:
-    config, world = a_config(every=every), World(every)
-    undisturbed = Cluster(config, world, workers=1, size=1_000_000).finish()
-    cluster = Cluster(config, world, workers=workers, size=size)
-    share = 0.0
+    config = a_config(scenario, every=every)
+    cluster = Cluster(config, World(every), workers=workers, size=size, deaf=deaf)
     for deed, choice in [*[("step", 0)] * before, *script]:
         if cluster.search.finished:
             break
-        match deed:
-            case "step":
-                cluster.step(choice)
-            case "lose":
-                cluster.lose(choice)
-            case "repeat":
-                cluster.repeat(choice)
-            case "kill":
-                cluster.restart()
-            case "forget":
-                cluster.step(choice, forget=True)
-        assert share <= progress(cluster.search).share <= 1
-        share = progress(cluster.search).share
-    assert cluster.finish() == undisturbed
+        cluster.do(deed, choice)
+        assert 0 <= progress(cluster.search).share <= 1
+    assert cluster.finish() == undisturbed(scenario, every)
+    assert progress(cluster.search).share == 1
     cluster.restart()
     assert cluster.search.finished
-    assert cluster.store.table() == undisturbed
+    assert cluster.store.table() == undisturbed(scenario, every)
+    assert cluster.store.disk == cluster.store.kept
 
 
 @pytest.mark.parametrize("deed", ["lose", "kill", "forget"])
-@pytest.mark.parametrize(("every", "size"), [(1, 1_000_000), (2, 1_000_000), (2, 50_000)])
-def test_ends_the_same_after_a_fault_at_any_instant(deed: str, every: int, size: int) -> None:
-    config, world = a_config(every=every), World(every)
-    undisturbed = Cluster(config, world, workers=1, size=1_000_000).finish()
+@pytest.mark.parametrize(
+    ("scenario", "every", "size"),
+    [
+        ("narrowing", 1, 1_000_000),
+        ("narrowing", 2, 50_000),
+        ("learning", 1, 1_000),
+        ("pruning", 1, 1_000),
+        ("promoting", 1, 1_000),
+        ("promoting", 2, 1_000_000),
+    ],
+)
+def test_ends_the_same_after_a_fault_at_any_instant(
+    deed: str, scenario: str, every: int, size: int
+) -> None:
+    config = a_config(scenario, every=every)
     for instant in range(200):
-        cluster = Cluster(config, world, workers=1, size=size)
+        cluster = Cluster(config, World(every), workers=1, size=size)
         for _ in range(instant):
             cluster.step(0)
         if cluster.search.finished:
             break
-        match deed:
-            case "lose":
-                cluster.lose(0)
-            case "kill":
-                cluster.restart()
-            case "forget":
-                cluster.step(0, forget=True)
-        assert cluster.finish() == undisturbed, f"{deed} after {instant} steps"
+        cluster.do(deed, 0)
+        assert cluster.finish() == undisturbed(scenario, every), f"{deed} after {instant} steps"
     assert instant > 10
 
 
+def fates(cluster: Cluster) -> set[tuple[str, str | None]]:
+    return {(state, reason) for _, state, reason in states(cluster.search)}
+
+
 def test_the_undisturbed_search_meets_every_fate() -> None:
-    """What the property above rests on: there is something to lose."""
+    """What the properties above rest on: there is something to lose."""
     cluster = Cluster(a_config(), World(), workers=2, size=1_000)
     _, epochs, kept, stages = cluster.finish()
-    fates = {(state, reason) for _, state, reason in states(cluster.search)}
-    assert fates == {
+    assert fates(cluster) == {
         *(("complete", None), ("complete", "no better")),
         *(("failed", "became nan"), ("failed", POISON)),
     }
@@ -338,6 +422,11 @@ def test_the_undisturbed_search_meets_every_fate() -> None:
     nan = [r for r in cluster.search.trials.values() if r.number % 11 == 5]
     assert nan
     assert all(record.score is None for record in nan)
+    for scenario in ("pruning", "promoting"):
+        other = Cluster(a_config(scenario), World(), workers=2, size=1_000)
+        other.finish()
+        assert any(state == "pruned" for state, _ in fates(other))
+    assert max(record.stage for record in other.search.trials.values() if record.number < 10) == 2
 
 
 # --- by hand
