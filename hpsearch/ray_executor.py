@@ -23,6 +23,8 @@ START_ATTEMPTS = 3
 GET_SECONDS = 60.0
 JOIN_SECONDS = 5
 OBJECT_STORE_BYTES = 512 * 2**20
+AHEAD = 4
+"""How many epochs a worker may be ahead of the master; what is lost if one of them dies."""
 
 
 class RayExecutor:
@@ -37,12 +39,8 @@ class RayExecutor:
     address
         A running cluster to join; None starts one on this machine, for this run only.
 
-    Raises
-    ------
-    InputError
-        If the address is none.
-    RunError
-        If there is no such cluster, or Ray does not start.
+    Raises `InputError` if the address is none, and `RunError` if there is no such cluster
+    or Ray does not start.
     """
 
     def __init__(
@@ -67,8 +65,7 @@ class RayExecutor:
             else:
                 _join(address)
             self.workers = workers or _cpus()
-            self._settings = settings
-            self._data = ray.put(data)
+            self._needs = (ray.put(data), settings)
             self._actor = remote_actor(num_cpus=1)
             for worker in range(self.workers):
                 self.replace(worker)
@@ -102,7 +99,8 @@ class RayExecutor:
 
     def submit(self, worker: int, pack: Pack) -> None:
         """Give a pack to a worker that is idle."""
-        self._streams[self._actors[worker].train.remote(pack)] = worker
+        train = self._actors[worker].train.options(_generator_backpressure_num_objects=AHEAD)
+        self._streams[train.remote(pack)] = worker
 
     def stop(self, worker: int, trials: Sequence[int]) -> None:
         """Let trials leave the pack that a worker trains; it may be over already."""
@@ -114,7 +112,7 @@ class RayExecutor:
         old = self._actors.pop(worker, None)
         if old is not None:
             ray.kill(old)
-        actor = self._actors[worker] = self._actor.remote(self._data, self._settings)
+        actor = self._actors[worker] = self._actor.remote(*self._needs)
         self._starting[actor.ready.remote()] = worker
 
     def wait(self, timeout_seconds: float) -> list[Event]:
@@ -196,5 +194,4 @@ def _tame() -> None:
 
 
 def _cpus() -> int:
-    resources = ray.cluster_resources()  # type: ignore[no-untyped-call]
-    return max(1, int(resources.get("CPU", 1)))
+    return max(1, int(ray.cluster_resources().get("CPU", 1)))  # type: ignore[no-untyped-call]

@@ -97,6 +97,15 @@ class Command:
         """Return the processes of a name, such as ``raylet``."""
         return [pid for pid, comm in self.processes().items() if name in comm]
 
+    def until_none(self) -> None:
+        """Wait until nothing is left of it; raises if something stays."""
+        last = time.monotonic() + SECONDS
+        while left := self.processes():
+            if time.monotonic() > last:
+                self.kill()
+                raise TimeoutError(f"left behind: {left}")
+            time.sleep(0.01)
+
     def kill(self) -> None:
         """Kill all that came of it."""
         while left := self.processes():
@@ -108,7 +117,7 @@ class Command:
 
 def write_config(path: Path, **changes: Any) -> Path:
     """Write `tests.support.tiny` as YAML, changed."""
-    path.write_text(yaml.safe_dump(tiny(**changes)))
+    path.write_text(yaml.safe_dump(tiny(**changes), sort_keys=False))
     return path
 
 

@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -172,6 +173,20 @@ def test_what_ends_a_pack(join: Callable[..., RayExecutor], settings: RunSetting
     executor.submit(0, a_pack(2))
     with pytest.raises(RunError, match=r"worker 0: can't write val_loss.*; mend it and resume"):
         collect(executor, lost)
+
+
+def test_a_worker_does_not_run_far_ahead(
+    join: Callable[..., RayExecutor], settings: RunSettings
+) -> None:
+    """Its checkpoints would fill the disk, and be lost with it."""
+    executor = join(1)
+    collect(executor, ready(1))
+    executor.submit(0, a_pack(0, 200))
+    taken = len(collect(executor, lambda events: len(events) >= 3))
+    most = 2 * (taken + hpsearch.ray_executor.AHEAD + 1)
+    for _ in range(20):
+        assert len(list(Path(settings.folder).glob("*.safetensors"))) <= most
+        time.sleep(0.02)
 
 
 def test_workers_that_never_start_end_the_run(
