@@ -78,17 +78,33 @@ def categories(title: str, names: Sequence[str]) -> Axis:
     return Axis(title, -0.5, max(len(names), 1) - 0.5, float, ticks)
 
 
-def scores(metric: str, values: Iterable[float]) -> Axis:
-    """Return the axis on which a metric's values are best told apart."""
-    known = _finite(values)
-    if not known or min(known) == max(known):
-        return linear(metric, known)
-    if metric.endswith(("accuracy", "r2")) and max(known) <= 1:
-        misses = sorted(1 - value for value in known)
-        spread = misses[-1] / (misses[0] or misses[len(misses) // 2] or 1)
-        return complement(metric, known) if spread >= _SPREAD else linear(metric, known)
-    positive = min(known) > 0 and max(known) / min(known) >= _SPREAD
-    return logarithmic(metric, known) if positive else linear(metric, known)
+def scores(metric: str, values: Iterable[float], *, title: str | None = None) -> Axis:
+    """Return the axis on which a metric's values are best told apart.
+
+    Accuracies and R squared are at most 1, other metrics are errors. What is far worse
+    than nearly all others lies at the axis' end.
+    """
+    bounded, title = metric.endswith(("accuracy", "r2")), title or metric
+    errors = sorted(1 - value if bounded else value for value in _finite(values))
+    errors = errors[: len(errors) - _stragglers(errors)]
+    shown = [1 - error if bounded else error for error in errors]
+    least = next((error for error in errors if error > 0), 1.0)
+    if errors and errors[0] >= 0 and errors[-1] >= _SPREAD * least:
+        if bounded:
+            return complement(title, shown)
+        if errors[0] > 0:
+            return logarithmic(title, shown)
+    return linear(title, shown)
+
+
+def _stragglers(errors: Sequence[float]) -> int:
+    """Return how many of the last of sorted errors are far beyond the first nine tenths."""
+    if not errors:
+        return 0
+    way = _log10 if errors[0] > 0 else float
+    places = [way(error) for error in errors]
+    usual = places[math.ceil(0.9 * len(places)) - 1]
+    return sum(place > usual + 1.5 * (usual - places[0]) + 1e-9 for place in places)
 
 
 def _finite(values: Iterable[float]) -> list[float]:

@@ -84,7 +84,7 @@ def band(frame: Frame, low: float, high: float, *, row: int, stage: int, name: s
 def rule(frame: Frame, x: float, name: str) -> Markup:
     """Return a vertical line with a name beside it, where something begins."""
     across = frame.across(x)
-    word = _text(name, across + 4, frame.top + 10, "start", frame.right - across)
+    word = _text(name, across + 4, frame.top - 3, "start", frame.right - across)
     return join([_line(across, frame.top, across, frame.bottom, style="rule"), word])
 
 
@@ -104,7 +104,7 @@ def _grid(frame: Frame) -> Markup:
         parts.append(_line(x, frame.top, x, foot))
         parts.append(_text(label, x, foot + 15, "middle", width / len(frame.x.ticks)))
     titles = [
-        _text(frame.y.title, 4, 14, "title start"),
+        _text(frame.y.title, 4, 11, "title start"),
         _text(frame.x.title, frame.left + width / 2, frame.height - 7, "title middle"),
     ]
     place = {"x": f"{frame.left:.1f}", "width": f"{width:.1f}"}

@@ -14,6 +14,8 @@ from itertools import pairwise
 from statistics import fmean
 from typing import Final, Literal
 
+from hpsearch.space import text_of
+
 _NEEDED: Final = 5
 """Fewer epochs than this have no shape."""
 
@@ -24,7 +26,10 @@ _STILL: Final = 0.05
 """A loss that falls by less than this share of its first value barely moves."""
 
 _BOUNCE: Final = 0.05
-"""Steps up and down of this share of the whole fall are more than noise."""
+"""A step up of this share of the whole fall is more than noise."""
+
+_BOUNCING: Final = 0.3
+"""Such steps are too many if they make up this share of the fall."""
 
 _SMALL_GAP, _LARGE_GAP, _HUGE_GAP = 0.02, 0.05, 0.15
 """Differences between training and validation score, both at most 1."""
@@ -78,7 +83,7 @@ def read_loss(losses: Sequence[float]) -> Reading | None:
     if len(losses) < _NEEDED:
         return None
     first, last, least = losses[0], _end(losses), min(losses)
-    fall, ends = first - least, f"({first:.3g} at first, {last:.3g} at last)"
+    fall, ends = first - least, f"({text_of(first)} at first, {text_of(last)} at last)"
     if last > first * (1 + _STILL):
         text = f"The training loss ends above its beginning {ends}: lower the learning rate."
         return Reading("warning", "learning rate too high", text)
@@ -89,16 +94,17 @@ def read_loss(losses: Sequence[float]) -> Reading | None:
         )
         return Reading("note", "loss barely moves", text)
     if last - least > 0.25 * fall:
-        text = f"The training loss has risen again from {least:.3g} to {last:.3g}: lower the rate."
+        risen = f"from {text_of(least)} to {text_of(last)}"
+        text = f"The training loss has risen again {risen}: lower the learning rate."
         return Reading("warning", "learning rate too high", text)
-    half = len(losses) // 2
-    if _bounce(losses[half:]) > _BOUNCE * fall:
+    rises = _rises(losses, _BOUNCE * fall)
+    if sum(rises) > _BOUNCING * fall:
         text = (
-            f"The training loss bounces by {_bounce(losses[half:]):.2g} from epoch to epoch: "
-            "lower the learning rate, let it decay, or take larger batches."
+            f"The training loss bounces: up {len(rises)} times, by {text_of(max(rises))} at most "
+            f"{ends}. Lower the learning rate, let it decay, or take larger batches."
         )
         return Reading("warning", "learning rate high", text)
-    share = (first - losses[half]) / (first - last)
+    share = (first - losses[len(losses) // 2]) / (first - last)
     if share < _STRAIGHT:
         text = (
             f"The training loss falls almost in a straight line {ends}: "
@@ -141,9 +147,8 @@ def read_turn(losses: Sequence[float]) -> Reading | None:
     if least <= 0 or last < _TURNED * least or epoch > 0.8 * len(losses):
         return None
     text = (
-        f"The validation loss is lowest in epoch {epoch} ({least:.3g}) and ends at {last:.3g}: "
-        "from there on the network grows too sure of itself. Stop earlier (patience), or "
-        "regularize more."
+        f"The validation loss is lowest in epoch {epoch} ({text_of(least)}) and ends at "
+        f"{text_of(last)}: from there on it overfits. Stop earlier (patience), or regularize more."
     )
     return Reading("note", "validation loss rises", text)
 
@@ -183,7 +188,6 @@ def _end(values: Sequence[float]) -> float:
     return fmean(values[-max(1, len(values) // 10) :])
 
 
-def _bounce(values: Sequence[float]) -> float:
-    """Return the mean step from value to value, beyond what a steady change explains."""
-    steps = [after - before for before, after in pairwise(values)]
-    return fmean(map(abs, steps)) - abs(fmean(steps)) if steps else 0.0
+def _rises(values: Sequence[float], least: float) -> list[float]:
+    """Return the steps up that are greater than ``least``."""
+    return [after - before for before, after in pairwise(values) if after - before > least]

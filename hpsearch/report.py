@@ -138,8 +138,11 @@ def _dimension(run: RunData, name: str) -> Markup:
 
 def _foot() -> Markup:
     made = f"Made by hpsearch {version('hpsearch')}. Point at a mark to see its trial."
-    thinned = "Where marks lie on each other in a large run, the best of them stands for all."
-    return tag("footer", tag("p", made, " ", thinned))
+    drawn = (
+        "Where marks lie on each other in a large run, the best of them stands for all; what is "
+        "far worse than the others lies at a chart's edge."
+    )
+    return tag("footer", tag("p", made, " ", drawn))
 
 
 def _write(path: Path, text: str) -> None:

@@ -57,7 +57,7 @@ def _marks(
     name: str | None,
     limit: int,
 ) -> Iterator[Markup]:
-    """Yield the failed trials at the plot's foot, the others, and the ring of the best."""
+    """Yield the failed trials at the plot's worse end, the others, and the ring of the best."""
     yield crosses(thinned(list(_failed(run, frame, places, name)), _FAILED))
     yield points(thinned(scored, limit)[::-1])
     first = run.ranked[0].number if run.ranked else -1
@@ -82,10 +82,11 @@ def _scored(
 def _failed(
     run: RunData, frame: Frame, places: Mapping[int, float], name: str | None
 ) -> Iterator[Mark]:
+    y = frame.bottom - 6 if run.sign > 0 else frame.top + 6
     for trial in run.failed:
         if trial.number in places:
             title = f"{_title(run, trial, name)}failed: {cut(trial.reason, 80)}"
-            yield Mark(frame.across(places[trial.number]), frame.bottom - 6, trial.stage, title)
+            yield Mark(frame.across(places[trial.number]), y, trial.stage, title)
 
 
 def _title(run: RunData, trial: TrialRow, name: str | None) -> str:

@@ -76,7 +76,7 @@ def _frame(rows: Sequence[Sequence[EpochRow]], name: str, word: str) -> Frame:
     flat = [row for epochs in rows for row in epochs]
     values = [row.metrics[key] for row in flat for key in keys if key in row.metrics]
     x = axes.whole("epoch", [1, *(row.epoch for row in flat)], pad=0.02)
-    return Frame(x, axes.scores(word, values), height=240)
+    return Frame(x, axes.scores(name, values, title=word), height=240)
 
 
 def _lines(frame: Frame, epochs: Sequence[EpochRow], name: str) -> Markup:

@@ -45,19 +45,23 @@ def general(reason: str) -> str:
 
 
 def _where(failed: Sequence[TrialRow], run: RunData) -> str:
-    """Say above or below which value of a hyperparameter all of them lie and few others."""
-    texts = []
-    for name in run.dimensions:
-        bad = _values(failed, name)
-        good = _values(run.ranked, name)
-        if len(bad) < max(len(failed), _NEEDED) or not good:
-            continue
-        if sum(value < min(bad) for value in good) >= _MOSTLY * len(good):
-            texts.append(f"{name} at least {text_of(min(bad))}")
-        elif sum(value > max(bad) for value in good) >= _MOSTLY * len(good):
-            texts.append(f"{name} at most {text_of(max(bad))}")
-    return ", ".join(texts)
+    """Say what all of them have of a hyperparameter, and few of the others."""
+    found = (_common(failed, run.ranked, name) for name in run.dimensions)
+    return ", ".join(text for text in found if text is not None)
 
 
-def _values(trials: Sequence[TrialRow], name: str) -> list[float]:
-    return [float(t.params[name]) for t in trials if is_number(t.params.get(name))]
+def _common(failed: Sequence[TrialRow], others: Sequence[TrialRow], name: str) -> str | None:
+    bad = [trial.params[name] for trial in failed if name in trial.params]
+    good = [trial.params[name] for trial in others if name in trial.params]
+    if len(bad) < max(len(failed), _NEEDED) or not good:
+        return None
+    enough = _MOSTLY * len(good)
+    if not all(map(is_number, [*bad, *good])):
+        same = all(value == bad[0] for value in bad)
+        apart = sum(value != bad[0] for value in good) >= enough
+        return f"{name} {text_of(bad[0])}" if same and apart else None
+    if sum(value < min(bad) for value in good) >= enough:
+        return f"{name} at least {text_of(min(bad))}"
+    if sum(value > max(bad) for value in good) >= enough:
+        return f"{name} at most {text_of(max(bad))}"
+    return None

@@ -46,8 +46,13 @@ def models(run: RunData) -> Markup:
 
 
 def score_text(value: object) -> str:
-    """Return a score with four decimals, an empty text for what is no finite number."""
-    return f"{value:.4f}" if is_number(value) else ""
+    """Return a score for a person, an empty text for what is no finite number."""
+    if not is_number(value):
+        return ""
+    size = abs(value)
+    if size >= 1e6 or 0 < size < 1e-3:
+        return f"{value:.4g}"
+    return f"{value:.{1 if size >= 100 else 2 if size >= 10 else 4}f}"
 
 
 def _state(run: RunData) -> str:

@@ -112,6 +112,16 @@ def test_scores_get_the_axis_that_tells_them_apart(
     assert axes.scores(metric, values).title == title
 
 
+@pytest.mark.parametrize("metric", ["val_mse", "val_r2"])
+def test_what_diverged_does_not_squeeze_the_others(metric: str) -> None:
+    errors = [0.2 + 0.01 * i for i in range(40)]
+    values = [e if metric == "val_mse" else 1 - e for e in [*errors, 1e9, 1e21]]
+    axis = axes.scores(metric, values)
+    best, worst = axis.place(values[0]), axis.place(values[39])
+    assert abs(best - worst) > 0.8
+    assert axis.place(values[40]) == axis.place(values[41]) == round(worst)
+
+
 def test_whole_numbers_have_whole_ticks() -> None:
     assert [label for _, label in axes.whole("epoch", [1, 3], pad=0).ticks] == ["1", "2", "3"]
 

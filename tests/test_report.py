@@ -202,6 +202,15 @@ def test_best_so_far_of_a_minimized_metric_only_falls(tmp_path: Path) -> None:
     assert list(page.marks(label, "best")) == ["trial 5"]
 
 
+@pytest.mark.parametrize("metric", ["val_loss", "val_accuracy"])
+def test_failed_trials_lie_at_the_worse_end(tmp_path: Path, metric: str) -> None:
+    builder = Builder(tmp_path, metric=metric).stage(0, "only")
+    page = builder.trial(0, [0.2]).trial(1, [0.8]).trial(2, [], failed="died").page()
+    y = {k: v[1] for k, v in page.marks(f"{metric} against dropout").items()}
+    worse, better = ("trial 1", "trial 0") if metric == "val_loss" else ("trial 0", "trial 1")
+    assert abs(y["trial 2"] - y[worse]) < abs(y["trial 2"] - y[better])
+
+
 def test_hostile_strings_stay_text(tmp_path: Path) -> None:
     script, image, *_ = HOSTILE
     builder = Builder(tmp_path, name=script)
@@ -369,12 +378,12 @@ def test_failures_are_grouped_by_what_they_have_in_common(tmp_path: Path) -> Non
         builder.trial(number, [], learning_rate=0.5 + number / 10, dropout=number / 12, failed=nan)
     builder.trial(6, [], learning_rate=1e-3, failed="its worker died 4 times")
     for number in range(7, 12):
-        builder.trial(number, [0.5], learning_rate=1e-2, dropout=number / 24)
+        builder.trial(number, [0.5], learning_rate=1e-2, dropout=number / 24, activation="tanh")
     builder.store.close()
     first, second = grouped(load(RunFolder(tmp_path)))
     assert first.reason == "train_loss became nan in epoch N"
     assert first.trials == (0, 1, 2, 3, 4, 5)
-    assert first.where == "learning_rate at least 0.5"
+    assert first.where == "learning_rate at least 0.5, activation relu"
     assert (second.trials, second.where) == ((6,), "")
 
 
