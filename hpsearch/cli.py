@@ -45,6 +45,7 @@ for _command in (
     cli_search.resume,
     cli_search.check,
     cli_results.results,
+    cli_results.narrow,
     cli_results.report,
     cli_results.ensemble,
     cli_results.predict,

@@ -68,3 +68,13 @@ def predict(
         model, data, output, header=header, delimiter=delimiter, file_format=kind
     )
     click.echo(f"{count} predictions in {output}", err=True)
+
+
+@click.command()
+@click.argument("run", type=PATH)
+@click.option("--format", "kind", type=click.Choice(["table", "json"]), default="table")
+def narrow(run: Path, kind: str) -> None:
+    """Print what RUN has learned about its ranges, stage by stage."""
+    from hpsearch import narrowing, show_ranges
+
+    show_ranges.show_verdicts(narrowing.verdicts(run), kind)

@@ -29,6 +29,7 @@ class _ConfigCommand(click.Command):
 @click.option("--results", type=PATH, default="results", show_default=True, help="Where runs lie.")
 @click.option("--resume", is_flag=True, help="Go on with the run if it exists.")
 @click.option("--overwrite", is_flag=True, help="Replace the run if it exists.")
+@click.option("--warm-start", type=PATH, metavar="RUN", help="Try an earlier run's best first.")
 def run(
     config: Path,
     assignments: tuple[str, ...],
@@ -36,6 +37,7 @@ def run(
     results: Path,
     resume: bool,
     overwrite: bool,
+    warm_start: Path | None,
     **place: Any,
 ) -> None:
     """Run the search that CONFIG describes, and test what it found."""
@@ -48,6 +50,12 @@ def run(
     loaded = configs.load(config, assignments=assignments, name=name)
     for line in lint.warnings(loaded.search_space):
         click.echo(f"warning: {line}", err=True)
+    if warm_start is not None:
+        from hpsearch import warm_start as starting
+
+        loaded, notes = starting.warm_start(loaded, warm_start)
+        for line in notes:
+            click.echo(f"warning: {line}", err=True)
     folder = RunFolder(results / loaded.study.name)
     _search(loaded, folder, place, resume=resume, overwrite=overwrite)
 

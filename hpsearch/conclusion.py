@@ -13,6 +13,7 @@ from hpsearch import datasets, ensemble, model
 from hpsearch.config import SearchConfig
 from hpsearch.datasets import Split
 from hpsearch.ensemble import Ensemble
+from hpsearch.finalists import finalists, winner
 from hpsearch.folder import RunFolder
 from hpsearch.results import Results
 from hpsearch.verdicts import Verdict
@@ -111,7 +112,9 @@ def conclude(
     chosen = build_ensemble(run, config, split, method=method, size=size)
     folder = run.ensembles / f"{method}-{size}"
     ensemble.save(chosen, folder)
-    best = model.load(run.checkpoints / str(results.checkpoints["name"].iloc[0]))
+    rescored = finalists(results, list(config.search_space))
+    name = winner(results, rescored)
+    best = model.load(run.checkpoints / name)
     number = int(best.metadata["trial"])
     row = results.trials.set_index("trial").loc[number]
     summary = {
@@ -123,7 +126,7 @@ def conclude(
         "best": {
             "trial": number,
             "epoch": int(best.metadata["epoch"]),
-            "checkpoint": f"{run.checkpoints.name}/{results.checkpoints['name'].iloc[0]}",
+            "checkpoint": f"{run.checkpoints.name}/{name}",
             "params": {name: _plain(row[name]) for name in _sampled(row, config)},
             **score(Ensemble((best,), (1.0,)), split, test=True),
         },
@@ -133,6 +136,7 @@ def conclude(
             "path": str(folder.relative_to(run.path)),
             **score(chosen, split, test=True),
         },
+        **({"rescore": rescored} if rescored else {}),
         "seconds": round(seconds, 3),
         "borders": [verdict.to_json() for stage in verdicts for verdict in stage],
     }

@@ -110,13 +110,17 @@ class Referee:
                 storage=storage, study_name=f"settled {seed}", direction="maximize"
             )
         self._storage = storage
+        self._takes_notes = isinstance(rule, HalvingRule)
         self._trials: dict[int, Trial] = {}
 
     def add(self, number: int, history: Mapping[int, float]) -> None:
         """Take up a trial with the scores that it has already, by epoch."""
         self._trials[number] = self._running.ask()
         for epoch, score in sorted(history.items()):
-            self.judge(number, epoch, score)
+            if self._takes_notes:
+                self.judge(number, epoch, score)
+            else:
+                self._trials[number].report(score, epoch)
 
     def judge(self, number: int, epoch: int, score: float) -> bool:
         """Return whether a trial is to end with this epoch; a higher score is better."""

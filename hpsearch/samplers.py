@@ -37,9 +37,7 @@ optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What is asked for.
-
-    ``number`` is the trial's, ``index`` counts within the stage, ``again`` how often this
+    """What is asked for: ``number`` is the trial's, ``index`` counts within the stage, ``again`` how often this
     number was asked before (its answer was a duplicate), ``tried`` are the keys of the
     params that the stage has.
     """

@@ -15,6 +15,7 @@ from hpsearch.console import frame_table, params_text
 from hpsearch.folder import RunFolder
 from hpsearch.preflight import Preflight
 from hpsearch.results import Results
+from hpsearch.show_ranges import finalists_table
 from workers.errors import InputError
 
 LEADERS = 10
@@ -28,6 +29,9 @@ def show_conclusion(
     console.print()
     console.print(frame_table(_leaders(results, summary), title="Leaderboard"))
     console.print()
+    if summary.get("rescore"):
+        console.print(finalists_table(summary["rescore"], str(summary["metric"])))
+        console.print()
     for line in _borders(conclusion):
         console.print(line, soft_wrap=True)
     console.print()

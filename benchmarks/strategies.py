@@ -1,0 +1,75 @@
+"""The strategies that search_quality.py compares, each as the stages of a config."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Stages = Sequence[Mapping[str, Any]]
+
+NARROW = {"keep_top": 0.2, "margin": 0.25}
+
+
+def strategies(final: int, budget: int) -> dict[str, dict[str, Any]]:
+    """Return the stages by name; each would use about ``budget`` epochs, or is cut there.
+
+    ``final`` is how many epochs a configuration gets that is trained to the end.
+    """
+    few, many = budget // final, 4 * budget // final
+    short = max(2, final // 10)
+    coarse = budget * 60 // 810
+    medium = budget * 150 // 810 // short
+    last = (budget - coarse - medium * short) // final
+    third = final // 3
+    stages: dict[str, list[dict[str, Any]]] = {
+        f"random, {final} epochs each": [stage(few, final)],
+        f"random, {third} epochs each": [stage(budget // third, third)],
+        f"TPE, {third} epochs each": [stage(budget // third, third, sampler="tpe")],
+        "coarse to fine": [
+            stage(coarse, 1),
+            stage(medium, short, narrow=NARROW),
+            stage(last, final, narrow=NARROW),
+        ],
+        "coarse to fine, Sobol": [
+            stage(coarse, 1, sampler="sobol"),
+            stage(medium, short, narrow=NARROW, sampler="sobol"),
+            stage(last, final, narrow=NARROW, sampler="sobol"),
+        ],
+        "coarse to fine, promotion": [
+            stage(coarse, 1),
+            stage(medium // 2, short, narrow=NARROW, promote=max(1, medium // 2)),
+            stage(last // 3, final, narrow=NARROW, promote=max(1, last - last // 3)),
+        ],
+        "coarse to fine, TPE": [
+            stage(coarse, 1),
+            stage(medium, short, narrow=NARROW, sampler="tpe"),
+            stage(last, final, narrow=NARROW, sampler="tpe", generation=4),
+        ],
+        "ASHA": [stage(many * 4, final, pruner="asha")],
+        "ASHA, TPE": [stage(many * 4, final, pruner="asha", sampler="tpe")],
+        "Hyperband": [stage(many * 4, final, pruner="hyperband")],
+        "successive halving": halving(final, budget),
+    }
+    return {
+        name: {"stages": [{"name": f"s{i}"} | one for i, one in enumerate(some)]}
+        for name, some in stages.items()
+    }
+
+
+def stage(num_trials: int, epochs: int, **rest: Any) -> dict[str, Any]:
+    return {"num_trials": num_trials, "epochs": epochs, **rest}
+
+
+def halving(final: int, budget: int, factor: int = 3) -> list[dict[str, Any]]:
+    """Return one bracket: each stage goes on with a third of the last, three times as long."""
+    rungs = [final]
+    while rungs[0] >= factor:
+        rungs.insert(0, rungs[0] // factor)
+    cost = sum(
+        (rung - before) / factor**index
+        for index, (before, rung) in enumerate(zip([0, *rungs], rungs, strict=False))
+    )
+    count = int(budget / cost)
+    stages = [stage(count, rungs[0])]
+    for rung in rungs[1:]:
+        count = max(1, count // factor)
+        stages.append(stage(0, rung, promote=count))
+    return stages
