@@ -11,10 +11,10 @@ class Retention:
 
     Kept are the best checkpoint of each of the ``keep_top`` best completed trials, and
     the best and the last one of every trial that still runs: from the last it would go
-    on. So do the last ones of the completed trials that may be promoted, the best so far
-    of a stage. A failed or a pruned trial keeps nothing. What remains in the end is the
-    same whatever the order of events, because trials compete only when they are complete,
-    and a completed trial that fell out of the top can't come back.
+    on. So are those of the completed trials that may be promoted, the best so far of a
+    stage. A failed or a pruned trial keeps nothing. What remains in the end is the same
+    whatever the order of events, because trials compete only when they are complete, and
+    one that fell out of the top, with places for those promoted, can't come back.
 
     Parameters
     ----------
@@ -44,20 +44,27 @@ class Retention:
             self._best[checkpoint.trial] = checkpoint
 
     def end(
-        self, trial: int, *, complete: bool, score: float | None = None, promotable: int = 0
+        self,
+        trial: int,
+        *,
+        complete: bool,
+        score: float | None = None,
+        promotable: int = 0,
+        here: bool = True,
     ) -> None:
         """Take note that a trial is over; a complete one competes for a place.
 
-        Of the completed trials that have ended so, as many as are ``promotable`` keep
-        their last checkpoint: those with the highest ``score``, which may be of an epoch
-        that has no checkpoint.
+        ``promotable`` trials of the present stage may go on and then fail, so as many
+        places more are held ready. Of the trials that end ``here``, in this stage, those
+        with the highest ``score``, maybe of an epoch without a file, keep their last one.
         """
         last = self._last.pop(trial, None)
         best = self._best.pop(trial, None)
         if not complete or best is None:
             return
-        self._top = sorted([*self._top, best], key=self._rank)[: self._keep_top]
-        if promotable and last is not None and score is not None:
+        places = self._keep_top + promotable
+        self._top = sorted([*self._top, best], key=self._rank)[:places]
+        if here and last is not None and score is not None:
             candidates = [*self._candidates, ((-score, trial), best, last)]
             self._candidates = sorted(candidates, key=lambda c: c[0])[:promotable]
 
@@ -72,7 +79,7 @@ class Retention:
     def sweep(self) -> tuple[str, ...]:
         """Return the names of the files to remove now, and forget them."""
         kept = {c.name for c in (*self._top, *self._best.values(), *self._last.values())}
-        kept |= {last.name for _, _, last in self._candidates}
+        kept |= {c.name for _, *own in self._candidates for c in own}
         removed = tuple(sorted(self._files - kept))
         self._files &= kept
         return removed

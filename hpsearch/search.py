@@ -127,8 +127,7 @@ class Search:
             commands.append(ev.AddTrial(record.number, record.stage, record.params, record.epochs))
         return commands
 
-    def _take_in(self, reports: Iterable[EpochReport]) -> list[ev.Command]:
-        reports = tuple(reports)
+    def _take_in(self, reports: Sequence[EpochReport]) -> list[ev.Command]:
         accepted = [r for r in reports if self.trials[r.trial].accepts(r)]
         orphans = orphaned(reports, self.trials)
         commands: list[ev.Command] = [ev.Record(tuple(accepted))] if accepted else []
@@ -156,10 +155,13 @@ class Search:
 
     def _retire(self, record: TrialRecord) -> None:
         """Let go of a trial's files, but for those that a promotion may still need."""
-        here = record.stage == self._agenda.current.index
-        most = self._agenda.promotable if here else 0
-        complete = record.state == "complete"
-        self._retention.end(record.number, complete=complete, score=record.score, promotable=most)
+        self._retention.end(
+            record.number,
+            complete=record.state == "complete",
+            score=record.score,
+            promotable=self._agenda.promotable,
+            here=record.stage == self._agenda.current.index,
+        )
 
     def _sweep(self) -> list[ev.Command]:
         return _remove(self._retention.sweep())

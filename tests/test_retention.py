@@ -98,3 +98,33 @@ def test_what_remains_does_not_depend_on_the_order(
     ranked = sorted(best, key=lambda trial: (-best[trial], trial))[:keep_top]
     expected = {f"{t}/{[sign * s for s in scores[t]].index(best[t]) + 1}" for t in ranked}
     assert on_disk == expected
+
+
+def test_those_that_may_go_on_keep_their_best_and_their_last() -> None:
+    """The better trial by its score, though the other has the better file."""
+    retention = Retention(keep_top=1, sign=1)
+    for trial, score in ((0, 0.5), (1, 0.4), (2, 0.3)):
+        retention.add(a_checkpoint(trial, 2, score))
+        retention.add(a_checkpoint(trial, 4, 0.1))
+    retention.end(0, complete=True, score=0.5, promotable=1)
+    retention.end(2, complete=False, score=0.99, promotable=1)
+    assert retention.sweep() == ("2/2", "2/4")
+    retention.end(1, complete=True, score=0.9, promotable=1)
+    assert retention.sweep() == ("0/4",)
+    retention.promote({1})
+    assert retention.sweep() == ()
+    retention.add(a_checkpoint(1, 6, 0.2))
+    assert retention.sweep() == ("1/4",)
+    retention.end(1, complete=True, score=0.9)
+    assert retention.sweep() == ("1/2", "1/6")
+
+
+def test_a_trial_that_goes_on_competes_again_when_it_ends() -> None:
+    retention = Retention(keep_top=1, sign=1)
+    for trial, score in ((0, 0.5), (1, 0.4)):
+        retention.add(a_checkpoint(trial, 1, score))
+        retention.end(trial, complete=True, score=score, promotable=2)
+    retention.promote({0, 1})
+    retention.end(0, complete=False)
+    retention.end(1, complete=True)
+    assert retention.sweep() == ("0/1",)
