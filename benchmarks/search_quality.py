@@ -1,6 +1,6 @@
 """Compare what strategies of search find at equal epochs, over several seeds.
 
-Run as ``python benchmarks/search_quality.py``; see benchmarks/README.md.
+Run as ``python benchmarks/search_quality.py``; see benchmarks/search_quality.md.
 """
 
 import argparse

@@ -129,7 +129,7 @@ class Referee:
         frozen = self._storage.get_trial(trial._trial_id)  # noqa: SLF001 (to ask for one trial)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return self._pruner.prune(self._settled, frozen)
+            return bool(self._pruner.prune(self._settled, frozen))
 
     def settle(self, number: int, score: float | None, state: str) -> None:
         """Let later trials be compared with one that has ended."""

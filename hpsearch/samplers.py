@@ -37,9 +37,9 @@ optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What is asked for: ``number`` is the trial's, ``index`` counts within the stage, ``again`` how often this
-    number was asked before (its answer was a duplicate), ``tried`` are the keys of the
-    params that the stage has.
+    """A trial's ``number``, its ``index`` in the stage, and the keys of what was ``tried``.
+
+    ``again`` is how often this number was asked before: its answer was a duplicate.
     """
 
     seed: int
