@@ -1,5 +1,6 @@
 """A run's folder: the one place that knows which file lies where."""
 
+import os
 import shutil
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -60,6 +61,7 @@ class RunFolder:
         """
         for folder in (self.path, self.checkpoints, self.ensembles):
             folder.mkdir(mode=0o700)
+            folder.chmod(0o700)  # A umask may have taken even the owner's bits.
         files.write_new(self.config, documents.dump(dict(config.document)).encode())
 
     def check_new(self) -> None:
@@ -83,7 +85,8 @@ class RunFolder:
 
     def check(self) -> None:
         """Raise InputError if this is not the folder of a run."""
-        if not self.database.is_file() or not self.config.is_file():
+        # os.path says no where pathlib raises: to names that are too long.
+        if not all(os.path.isfile(file) for file in (self.database, self.config)):  # noqa: PTH113
             raise InputError(
                 "a run's folder holds search.db and config.yaml",
                 str(self.path),
