@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from workers import checkpoints, seeds
 from workers.checkpoints import Snapshot
@@ -17,6 +17,8 @@ from workers.nn.learner import Learner
 from workers.seeds import Purpose
 
 Metrics = dict[str, float]
+
+_BLAS = ThreadpoolController()  # finding the libraries takes milliseconds, setting them none
 
 
 def train(
@@ -35,12 +37,14 @@ def train(
     CheckpointError
         If a trial's starting checkpoint can't be believed, or a file is in the way.
     """
-    with threadpool_limits(1):
-        stack = _Stack(pack, data, settings)
-        while stack.trials and stack.epoch < pack.trials[0].epochs:
-            stack.keep([m for m, t in enumerate(stack.trials) if t.number not in stopped])
-            if stack.trials:
-                yield stack.advance()
+    stack = _Stack(pack, data, settings)
+    while stack.trials and stack.epoch < pack.trials[0].epochs:
+        stack.keep([m for m, t in enumerate(stack.trials) if t.number not in stopped])
+        if stack.trials:
+            # An epoch at a time: packs that take turns must not lift each other's limit.
+            with _BLAS.limit(limits=1):
+                reports = stack.advance()
+            yield reports
 
 
 class _Stack:
