@@ -1,6 +1,7 @@
 """Ensembles: average the predictions of the best models, save them, predict."""
 
 import json
+import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -129,20 +130,37 @@ def load(path: Path) -> Ensemble:
     CheckpointError
         If a member is damaged or missing.
     """
-    if path.is_file():
+    # os.path says no where pathlib raises: to names that are too long.
+    if os.path.isfile(path):  # noqa: PTH113
         return Ensemble((model.load(path),), (1.0,))
-    if (path / DESCRIPTION).is_file():
+    if os.path.isfile(path / DESCRIPTION):  # noqa: PTH113
         return _load_folder(path)
     run = RunFolder(path)
     run.check()
     if run.summary.is_file():
-        summary = json.loads(run.summary.read_text(encoding="utf-8"))
-        return _load_folder(run.path / summary["ensemble"]["path"])
+        return _load_folder(_concluding(run))
     raise InputError(
         "a run has a model once it is finished",
         str(path),
         f"finish it with hpsearch run --resume, or see {run.checkpoints}",
     )
+
+
+def _final(summary: Path) -> str:
+    """Return the name of the ensemble that a run ended with; never a path out of it."""
+    try:
+        return Path(json.loads(summary.read_bytes())["ensemble"]["path"]).name
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise CheckpointError(f"{summary} is damaged: remove it and resume the run") from error
+
+
+def _concluding(run: RunFolder) -> Path:
+    """Return the folder of the ensemble that a run ended with."""
+    try:
+        summary = json.loads(run.summary.read_text(encoding="utf-8"))
+        return run.ensembles / Path(summary["ensemble"]["path"]).name
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{run.summary} names no ensemble: {error!r}") from error
 
 
 def _load_folder(path: Path) -> Ensemble:
@@ -156,8 +174,10 @@ def _load_folder(path: Path) -> Ensemble:
     for name in names:
         checkpoints.parse_name(name)
     models = [model.load(path / n, averaged=a) for n, a in zip(names, flags, strict=True)]
-    if not models or abs(sum(weights) - 1) > 1e-6:
+    if not all(weight > 0 for weight in weights) or abs(sum(weights) - 1) > 1e-6:
         raise CheckpointError(f"{path / DESCRIPTION} must have members whose weights sum to 1")
+    if len({(m.task, m.classes, tuple(m.metadata["feature_names"])) for m in models}) > 1:
+        raise CheckpointError(f"{path / DESCRIPTION} must have members of one task and data set")
     return Ensemble(tuple(models), weights)
 
 

@@ -73,20 +73,31 @@ class Model:
     def predict_proba(self, x: NDArray[Any]) -> Floats:
         """Return class probabilities ``(rows, classes)``, or predictions in regression.
 
-        ``x`` is raw, ``(rows, features)``.
+        ``x`` is raw, ``(rows, features)``. Raises InputError for values that are too large.
         """
         with threadpool_limits(1):
             parameters, statistics = self._arrays()
             raw = predict(
                 [self.spec],
                 parameters[np.newaxis],
-                self.preprocessing.transform(x),
+                self._prepared(x),
                 features=int(self.metadata["features"]),
                 outputs=int(self.metadata["outputs"]),
                 statistics=None if statistics is None else statistics[np.newaxis],
             )
         shares: Floats = probabilities(self.spec.loss, raw)[0]
         return shares
+
+    def _prepared(self, x: NDArray[Any]) -> Floats:
+        rows = self.preprocessing.transform(x)
+        if not np.isfinite(rows).all():
+            row = int(np.argwhere(~np.isfinite(rows))[0][0])
+            raise InputError(
+                "features must be finite in 32-bit floating point after preprocessing",
+                f"a value in row {row} (counted from 0) that is not",
+                "correct it",
+            )
+        return rows
 
     def _arrays(self) -> tuple[Floats, Floats | None]:
         """Return the row of parameters and, with batch normalization, its statistics."""

@@ -1,5 +1,7 @@
 """Predictions of a saved model for a file of new rows."""
 
+import errno
+import os
 from pathlib import Path
 
 import pandas as pd
@@ -8,6 +10,7 @@ from hpsearch import datasets, ensemble
 from hpsearch.ensemble import Ensemble
 from hpsearch.model import Floats
 from workers import files
+from workers.errors import InputError
 
 
 def predict_file(
@@ -28,10 +31,12 @@ def predict_file(
     Raises
     ------
     InputError
-        If ``path`` holds no model, or ``data`` does not have the model's features.
+        If ``path`` holds no model, ``data`` does not have the model's features, or there
+        can't be a file ``output``.
     CheckpointError
         If a model's file is damaged.
     """
+    _check_output(output)
     model = ensemble.load(path)
     metadata = model.members[0].metadata
     x = datasets.read_features(
@@ -43,8 +48,26 @@ def predict_file(
         delimiter=delimiter,
     )
     frame = _frame(model, model.predict_proba(x))
-    files.replace(output, frame.to_csv(index=False).encode())
+    try:
+        files.replace(output, frame.to_csv(index=False).encode())
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+            raise
+        raise _bad_output(output, f": {error.strerror}") from error
     return len(frame)
+
+
+def _check_output(output: Path) -> None:
+    # os.path says no where pathlib raises: to names that are too long.
+    there = os.path.isdir(output.parent)  # noqa: PTH112
+    if not output.name or not there or os.path.isdir(output):  # noqa: PTH112
+        raise _bad_output(output, "")
+
+
+def _bad_output(output: Path, why: str) -> InputError:
+    return InputError(
+        "--output must be a file in a folder that is there", f"{output}{why}", "correct the path"
+    )
 
 
 def _frame(model: Ensemble, predictions: Floats) -> pd.DataFrame:

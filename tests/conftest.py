@@ -40,6 +40,7 @@ def line_run(data_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Run
         data__target="price",
         data__task="regression",
         network__loss="squared_error",
+        stages__1__epochs=25,
         search_space__learning_rate={"type": "float", "low": 1e-3, "high": 0.1, "log": True},
     )
     with unchanged():
