@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 
+from hpsearch.pruner_sections import PRUNERS
 from hpsearch.samplers import SAMPLERS
 from hpsearch.sections import METRICS
 from hpsearch.selection import METHODS
@@ -13,6 +14,7 @@ CHOICES: Mapping[str, Collection[str]] = {
     "data.preprocess": PREPROCESSORS,
     **{f"network.{field}": table for field, table in FAMILIES.items()},
     "stages.sampler": SAMPLERS,
+    "stages.pruner": PRUNERS,
     "ensemble.method": METHODS,
 }
 """The names that each key of a config takes."""

@@ -7,6 +7,9 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from hpsearch.section import Count, Section
 
+PRUNERS = ("median", "percentile", "asha", "hyperband", "wilcoxon", "patience", "threshold")
+"""The pruners by name."""
+
 
 class MedianRule(Section):
     """Stop a trial whose best score is below the median of the earlier ones at its epoch."""

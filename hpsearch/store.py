@@ -29,10 +29,10 @@ _IMPROVE = (
 class Store:
     """A search's database; made by `create`, `open` or `read`, closed by ``with``.
 
-    Each writing method is a transaction, or part of the one around it. When a transaction
-    has returned it is on disk; when it raises, nothing of it is. Writing raises `RunError`
-    if the disk is full, read-only or failing, or if the rows don't allow it; reading
-    raises `InputError` if the file is damaged. Nothing is ordered by a clock.
+    Each writing method is a transaction, or part of the one around it: when it returns it is
+    on disk; when it raises, nothing of it is. Writing raises `RunError` if the disk is full,
+    read-only or failing, or if the rows don't allow it; reading raises `InputError` if the
+    file is damaged. Nothing is ordered by a clock.
     """
 
     def __init__(self, database: Database) -> None:
@@ -48,10 +48,7 @@ class Store:
 
     @classmethod
     def create(cls, path: Path, meta: Mapping[str, Any]) -> Self:
-        """Make a file; ``meta`` holds JSON, at least ``name, metric, direction, seed``.
-
-        Raises `InputError` if the file exists.
-        """
+        """Make a file, with ``name, metric, direction, seed`` and more; `InputError` if it exists."""
         texts = {key: canonical(value) for key, value in meta.items()}
         return cls(Database(opening.create(path, texts), path, writes=True))
 
@@ -59,10 +56,7 @@ class Store:
     def open(cls, path: Path) -> Self:
         """Open an existing file for the master, once it is found sound.
 
-        Raises
-        ------
-        InputError
-            If it is not there, not a search's database, newer, or damaged.
+        Raises `InputError` if it is not there, not a search's database, newer, or damaged.
         """
         return cls(Database(opening.open_writer(path), path, writes=True))
 
@@ -84,12 +78,6 @@ class Store:
     def transaction(self) -> AbstractContextManager[None]:
         """Commit what is written inside as one; for a reader, see one state of it all."""
         return self._database.transaction()
-
-    def set_meta(self, key: str, value: Any) -> None:
-        """Set one value of the search as a whole."""
-        self._database.change_one(
-            "INSERT OR REPLACE INTO meta VALUES (?, ?)", key, canonical(value)
-        )
 
     def begin_stage(self, number: int, name: str, space: Mapping[str, Any], first: int = 0) -> None:
         """Write down a stage, the ranges that it samples from and its first new trial."""

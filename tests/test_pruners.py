@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from hpsearch.pruner_sections import PrunerRule
+from hpsearch.pruner_sections import PRUNERS, PrunerRule
 from hpsearch.pruners import Referee
 
 RULE: TypeAdapter[Any] = TypeAdapter(PrunerRule)
@@ -24,6 +24,13 @@ def settled(judge: Referee, curves: list[list[float]]) -> Referee:
     for number, curve in enumerate(curves):
         judge.settle(number, max(curve), "complete")
     return judge
+
+
+def test_every_name_is_a_rule_with_defaults_or_says_what_it_needs() -> None:
+    for name in PRUNERS:
+        rule = {"type": name} | ({"lower": 0.1} if name == "threshold" else {})
+        assert RULE.validate_python(rule).type == name
+        referee(rule)
 
 
 FLAT = [[level] * 3 for level in (0.1, 0.2, 0.3, 0.4, 0.5)]
