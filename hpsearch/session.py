@@ -30,7 +30,8 @@ class Place:
     """Where to train.
 
     ``workers`` is how many (None: one a CPU), ``address`` a Ray cluster to join (None:
-    one of the run's own), ``in_process`` trains in this process, without Ray.
+    one of the run's own), ``in_process`` trains in this process, without Ray, where
+    workers take turns (None: one).
     """
 
     workers: int | None = None
@@ -114,7 +115,7 @@ def _executor(config: SearchConfig, folder: RunFolder, split: Split, place: Plac
         ema_decay=config.checkpoint.ema_decay,
     )
     if place.in_process:
-        return SerialExecutor(split.dataset, settings)
+        return SerialExecutor(split.dataset, settings, workers=place.workers or 1)
     from hpsearch.ray_executor import RayExecutor  # half a second, only when it is needed
 
     return RayExecutor(split.dataset, settings, workers=place.workers, address=place.address)
