@@ -157,6 +157,7 @@ def reload(run: RunFolder) -> Conclusion:
     try:
         summary = json.loads(run.summary.read_text(encoding="utf-8"))
         verdicts = [Verdict.from_json(border) for border in summary["borders"]]
+        _check_shown(summary)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(f"{run.summary} is damaged ({error!r}): remove it and resume") from error
     return Conclusion(summary, verdicts)
@@ -166,6 +167,15 @@ def _sampled(row: Any, config: SearchConfig) -> list[str]:
     """Return the dimensions that the trial of a row has; a condition may leave one out."""
     there = row.notna()
     return [name for name in config.search_space if there.get(name, False)]
+
+
+def _check_shown(summary: Mapping[str, Any]) -> None:
+    """Raise KeyError or TypeError if something is missing that the end of a run shows."""
+    counts = (summary["trials"], summary["seconds"], summary["best"]["trial"])
+    counts += (summary["ensemble"]["size"], len(summary["best"]["params"]))
+    if not all(isinstance(count, int | float) for count in counts):
+        raise TypeError(f"{counts} should be numbers")
+    str(summary["metric"] + summary["ensemble"]["method"] + summary["ensemble"]["path"])
 
 
 def _plain(value: Any) -> Any:

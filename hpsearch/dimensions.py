@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, Gt, Len
+from annotated_types import Ge, Gt, Le, Len
 from pydantic import BeforeValidator, Field
 
 from hpsearch.section import Section
@@ -45,8 +45,8 @@ class IntDimension(Section):
     """Whole numbers from ``low`` to ``high``, both included."""
 
     type: Literal["int"]
-    low: int
-    high: int
+    low: Annotated[int, Ge(-(2**53)), Le(2**53)]
+    high: Annotated[int, Ge(-(2**53)), Le(2**53)]
     log: bool = False
     step: Annotated[int, Ge(1)] = 1
     when: _When | None = None

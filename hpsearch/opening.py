@@ -116,6 +116,9 @@ def _checked(
     """Return the connection if the file is whole and has the tables that we know."""
     try:
         schema.check(connection, path, thorough=thorough)
+    except (TypeError, ValueError) as error:
+        connection.close()
+        raise schema.damaged(path, "its tables are described in other than text") from error
     except BaseException:
         connection.close()
         raise

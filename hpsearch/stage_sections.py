@@ -48,7 +48,7 @@ class StageConfig(Section):
     """
 
     name: Name
-    num_trials: Annotated[int, Ge(0)]
+    num_trials: Annotated[int, Ge(0), Le(10**6)]
     epochs: Count
     narrow: NarrowConfig | None = None
     promote: Share | Count | None = None

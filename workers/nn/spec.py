@@ -8,7 +8,7 @@ from annotated_types import Ge, Gt, Le, Lt
 Fraction = Annotated[float, Ge(0), Lt(1)]
 Positive = Annotated[float, Gt(0), Le(1e9)]
 NonNegative = Annotated[float, Ge(0), Le(1e9)]
-Count = Annotated[int, Ge(1)]
+Count = Annotated[int, Ge(1), Le(10**6)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
