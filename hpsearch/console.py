@@ -19,6 +19,7 @@ from hpsearch.space import text_of
 
 REFRESH_SECONDS = 0.25
 SUMMARY_SECONDS = 30.0
+LOG = " (log)"
 
 
 def params_text(params: Mapping[str, Any]) -> str:
@@ -70,10 +71,11 @@ class LiveTable:
         metric = search.config.study.metric
         names = list(search.config.search_space)
         table = Table(title=self._title, title_justify="left", title_style="bold", box=None)
-        for heading in ("stage", "", "done", "running", "failed", f"best {metric}"):
+        for heading in ("stage", "", "done", "running", "failed", metric):
             table.add_column(heading, justify="left" if heading in ("stage", "") else "right")
         for name in names:
-            table.add_column(name)
+            log = getattr(search.config.search_space[name], "log", False)
+            table.add_column(f"{name}{LOG * log}", no_wrap=True)
         for stage in state.stages:
             table.add_row(*_row(stage, names))
         lines: list[Table | Text] = [table, Text("")]
@@ -100,7 +102,7 @@ def _row(stage: StageProgress, names: Sequence[str]) -> list[Any]:
         str(stage.states.get("running", 0) or ""),
         str(failed or ""),
         "" if stage.best is None else f"{stage.best:.4f}",
-        *(Text(stage.ranges.get(name, "")) for name in names),
+        *(Text(stage.ranges.get(name, "").removesuffix(LOG)) for name in names),
     ]
 
 

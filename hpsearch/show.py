@@ -37,16 +37,20 @@ def show_conclusion(
     console.print()
     console.print(_models(summary))
     console.print()
-    path = str(run.path)
-    for text in (
-        f"everything is in {path}: {summary['trials']} trials in {summary['seconds']:.0f} s",
-        f"  hpsearch results {path} --top 20",
-        f"  hpsearch ensemble {path} --top 5",
-        f"  hpsearch predict {path} new.csv --output predictions.csv",
-    ):
+    for text in _what_next(run, summary):
         console.print(Text(text), soft_wrap=True)
-    if run.report.is_file():
-        console.print(Text(f"report: {run.report}"), soft_wrap=True)
+
+
+def _what_next(run: RunFolder, summary: Mapping[str, Any]) -> list[str]:
+    report = [f"the report is {run.report}"] if run.report.is_file() else []
+    return [
+        f"{summary['trials']} trials in {summary['seconds']:.0f} s; everything is in {run.path}",
+        *report,
+        "next:",
+        f"  hpsearch results {run.path} --top 20",
+        f"  hpsearch ensemble {run.path} --top 5",
+        f"  hpsearch predict {run.path} new.csv --output predictions.csv",
+    ]
 
 
 def _leaders(results: Results, summary: Any) -> pd.DataFrame:
