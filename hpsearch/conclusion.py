@@ -171,11 +171,11 @@ def _sampled(row: Any, config: SearchConfig) -> list[str]:
 
 def _check_shown(summary: Mapping[str, Any]) -> None:
     """Raise KeyError or TypeError if something is missing that the end of a run shows."""
-    counts = (summary["trials"], summary["seconds"], summary["best"]["trial"])
-    counts += (summary["ensemble"]["size"], len(summary["best"]["params"]))
+    best, ensemble = summary["best"], summary["ensemble"]
+    counts = [summary["trials"], summary["seconds"], best["trial"], ensemble["size"]]
     if not all(isinstance(count, int | float) for count in counts):
         raise TypeError(f"{counts} should be numbers")
-    str(summary["metric"] + summary["ensemble"]["method"] + summary["ensemble"]["path"])
+    str(summary["metric"] + ensemble["method"] + ensemble["path"] + "".join(best["params"]))
 
 
 def _plain(value: Any) -> Any:

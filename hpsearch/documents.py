@@ -85,9 +85,8 @@ def read(path: Path) -> dict[str, Any]:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise InputError("the config must be text in UTF-8", str(error), remedy) from None
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else error
-        raise InputError("the config must be a file", f"{path}: {why}", remedy) from None
+    except OSError as error:
+        raise InputError("the config must be a file", f"{path}: {error.strerror}", remedy) from None
     document = parse(text, where=str(path))
     if not isinstance(document, dict):
         found = f"{type(document).__name__} in {path}"

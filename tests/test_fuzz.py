@@ -172,7 +172,7 @@ def test_files_that_are_no_config(tmp_path: Path) -> None:
     os.mkfifo("fifo")
     Path("loop").symlink_to("loop")
     Path("folder").mkdir()
-    for name in ("fifo", "loop", "folder", "missing", "/dev/zero", "/dev/tty", "a" * 300, "x\0y"):
+    for name in ("fifo", "loop", "folder", "missing", "/dev/zero", "/dev/tty", "a" * 300):
         refused("run", name)
 
 
