@@ -48,7 +48,7 @@ class Store:
 
     @classmethod
     def create(cls, path: Path, meta: Mapping[str, Any]) -> Self:
-        """Make a file, with ``name, metric, direction, seed`` and more; `InputError` if it exists."""
+        """Make a file; ``meta`` has at least ``name, metric, direction, seed``; it must be new."""
         texts = {key: canonical(value) for key, value in meta.items()}
         return cls(Database(opening.create(path, texts), path, writes=True))
 
