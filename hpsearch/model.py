@@ -114,7 +114,7 @@ class Model:
         width = scores(spec.loss, int(self.metadata["outputs"]))
         plan = layout(spec, features=int(self.metadata["features"]), scores=width)
         given = [array for array in (row, statistics) if array is not None]
-        sizes = [plan.size, plan.statistics][: 1 + spec.batch_normalization]
+        sizes = [plan.size, plan.statistics] if plan.statistics else [plan.size]
         if [array.shape for array in given] != [(size,) for size in sizes]:
             raise CheckpointError(f"the checkpoint's {name} are not those of its network")
         if not all(array.dtype.kind == "f" and np.isfinite(array).all() for array in given):

@@ -33,6 +33,7 @@ LINE = {
         {"network__hidden": []},
         {"network__hidden": [6, 5], "network__activation": "maxout"},
         {"network__batch_normalization": True},
+        {"network__batch_normalization": True, "network__hidden": []},
         {"study__metric": "ema_val_accuracy"},
         {"study__metric": "ema_val_loss", "network__batch_normalization": True},
         {"study__metric": "ema_val_loss", "network__swa_fraction": 0.5},
