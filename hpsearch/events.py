@@ -24,11 +24,15 @@ class Reported:
 
 @dataclass(frozen=True, slots=True)
 class WorkerLost:
-    """A worker is gone, or its pack raised; ``retry`` says whether trying again may help."""
+    """A worker is gone, or its pack raised; ``retry`` says whether trying again may help.
+
+    If so, ``retries`` is how often at most, where the study's ``max_failures`` is more.
+    """
 
     worker: int
     cause: str
     retry: bool = True
+    retries: int = 2**31
 
 
 Event = WorkerReady | Reported | WorkerLost

@@ -76,12 +76,12 @@ class Search:
         commands: list[ev.Command] = []
         match event:
             case ev.WorkerReady(worker):
-                commands = self._reclaim(worker, "its worker left the pack early")
+                commands = self._reclaim(ev.WorkerLost(worker, "its worker left the pack early"))
                 self._crew.ready(worker)
             case ev.Reported(_, reports):
                 commands = self._take_in(reports)
-            case ev.WorkerLost(worker, cause, retry):
-                commands = self._reclaim(worker, cause, retry=retry)
+            case ev.WorkerLost(worker) as lost:
+                commands = self._reclaim(lost)
                 commands.append(ev.ReplaceWorker(worker))
         commands += self._close()
         return commands + self._dispatch()
@@ -166,21 +166,21 @@ class Search:
     def _sweep(self) -> list[ev.Command]:
         return _remove(self._retention.sweep())
 
-    def _reclaim(self, worker: int, cause: str, *, retry: bool = True) -> list[ev.Command]:
+    def _reclaim(self, lost: ev.WorkerLost) -> list[ev.Command]:
         """Put a worker's unfinished trials back in the queue, or end them if it is hopeless.
 
         An error that would come again ends a trial only if it was alone in its pack;
         otherwise each of the pack goes on alone, so that the culprit finds itself.
         """
         commands: list[ev.Command] = []
-        trials = [self.trials[number] for number in self._crew.release(worker)]
+        trials = [self.trials[number] for number in self._crew.release(lost.worker)]
         for record in (record for record in trials if record.state == "running"):
             record.failures += 1
-            note = ev.NoteFailure(record.number, record.attempt, record.epochs_done, cause)
+            note = ev.NoteFailure(record.number, record.attempt, record.epochs_done, lost.cause)
             commands.append(note)
-            most = self.config.study.max_failures
-            if record.failures > most if retry else len(trials) == 1:
-                commands.append(self._end(record, "failed", cause))
+            most = min(self.config.study.max_failures, lost.retries)
+            if record.failures > most if lost.retry else len(trials) == 1:
+                commands.append(self._end(record, "failed", lost.cause))
             else:
                 self._crew.queue(record)
         return commands + self._sweep()

@@ -19,6 +19,7 @@ class Purpose(IntEnum):
     SHUFFLE = 3
     DROPOUT = 4
     CHECK = 5
+    RETRY = 6
 
 
 def sequence(
