@@ -1,10 +1,15 @@
 """Every schedule at points worked out by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from workers.nn.schedules import SCHEDULES, Moments, plan
+from workers.nn.layout import layout
+from workers.nn.memory import STALLS, UPDATES, memory
+from workers.nn.schedules import SCHEDULES, Moments, momenta, plan
 from workers.nn.spec import NetworkSpec
+from workers.nn.updates import fill_rates
 
 POINTS = {
     "constant": ({}, [(0, 1), (7.3, 1)]),
@@ -18,8 +23,10 @@ POINTS = {
 
 
 def _at(spec, time, width=0.1):
-    rate, momentum = plan(spec, Moments(np.array([float(time)]), width, epochs=10, stalls=2))
-    return rate[0], momentum[0]
+    at = Moments(np.array([float(time)]), width, epochs=10, stalls=2)
+    warm, shape = plan(spec, at)
+    momentum = momenta([spec], at.times, at.epochs)
+    return spec.learning_rate * warm[0] * shape[0], momentum[0, 0]
 
 
 def test_every_schedule_has_its_points():
@@ -59,3 +66,39 @@ def test_momentum_grows_over_the_budget():
 def test_the_rate_stands_still_while_weights_are_averaged():
     spec = NetworkSpec(schedule="cosine", swa_fraction=0.5, learning_rate=1.0)
     assert [_at(spec, time)[0] for time in (5, 7, 9.9)] == pytest.approx([0.5] * 3)
+
+
+CHANGES = {
+    "learning_rate": 0.3,
+    "decay_factor": 0.2,
+    "decay_epochs": 2.0,
+    "decay_rate": 0.7,
+    "cosine_cycles": 3,
+    "warmup_epochs": 2.5,
+    "swa_fraction": 0.5,
+    "momentum": 0.6,
+    "momentum_start": 0.1,
+    "beta1": 0.5,
+    "beta2": 0.9,
+}
+
+
+def _numbers(specs, stalls):
+    plan = layout(specs[0], features=2, scores=2)
+    past = memory(specs, np.zeros((len(specs), plan.size)), plan, ema_decay=0.0)
+    past.counters[:, STALLS] = stalls
+    past.counters[:, UPDATES] = 12
+    found = np.zeros((4, len(specs), 5))
+    fill_rates(past, found, epoch=4, epochs=5)
+    return found
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_beside_others_every_member_follows_its_own_numbers(schedule):
+    base = NetworkSpec(schedule=schedule, optimizer="adam", momentum_start=0.2)
+    specs = [base, base, *(replace(base, **{name: new}) for name, new in CHANGES.items())]
+    stalls = [0, 1, *[0] * len(CHANGES)]
+    together = _numbers(specs, stalls)
+    for member, spec in enumerate(specs):
+        alone = _numbers([spec], stalls[member])
+        np.testing.assert_array_equal(together[:, member], alone[:, 0])

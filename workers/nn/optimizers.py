@@ -51,15 +51,19 @@ class Optimizer:
     named by ``KNOBS``; ``segments``, ranges ``(start, stop, penalized, inputs, units)`` of
     the row whose rate is multiplied by ``scales[member, segment]``; the rows of parameters,
     gradients; and ``memory`` ``(members, slots, parameters)``. ``per_tensor`` rules need a
-    segment for every tensor. Without a kernel SciPy minimizes over the whole epoch.
+    segment for every tensor; only ``unbiased`` ones are given unbias1 and unbias2. Without
+    a kernel SciPy minimizes over the whole epoch.
     """
 
     update: Update | None
     slots: tuple[str, ...] = ()
     per_tensor: bool = False
+    unbiased: bool = False
 
 
-def _rule(step: Callable[[Any, Any, Any, Any, Numbers], Parts], *slots: str) -> Optimizer:
+def _rule(
+    step: Callable[[Any, Any, Any, Any, Numbers], Parts], *slots: str, unbiased: bool = False
+) -> Optimizer:
     """Make an optimizer of a function on one parameter and the names of its p and q."""
     stepped, count = inlined(step), len(slots)
 
@@ -100,7 +104,7 @@ def _rule(step: Callable[[Any, Any, Any, Any, Numbers], Parts], *slots: str) -> 
                     if count > 1:
                         second[i] = q
 
-    return Optimizer(update, slots)
+    return Optimizer(update, slots, unbiased=unbiased)
 
 
 def _sgd(x: Any, g: Any, p: Any, q: Any, c: Numbers) -> Parts:
@@ -164,8 +168,8 @@ OPTIMIZERS: Final[Mapping[str, Optimizer]] = {
     "adagrad": _rule(_adagrad, "squares"),
     "adadelta": _rule(_adadelta, "squares", "steps"),
     "rmsprop": _rule(_rmsprop, "squares"),
-    "adam": _rule(_adam, "first_moment", "second_moment"),
-    "adamw": _rule(_adamw, "first_moment", "second_moment"),
+    "adam": _rule(_adam, "first_moment", "second_moment", unbiased=True),
+    "adamw": _rule(_adamw, "first_moment", "second_moment", unbiased=True),
     "adafactor": Optimizer(adafactor, ("factors",), per_tensor=True),
     "lbfgs": Optimizer(None),
 }

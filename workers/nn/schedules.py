@@ -1,6 +1,6 @@
 """How the learning rate and the momentum change over the budget; time is in epochs."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -79,6 +79,17 @@ SCHEDULES: Final[Mapping[str, Schedule]] = {
 }
 
 
+PACE: Final = (
+    "schedule",
+    "decay_factor",
+    "decay_epochs",
+    "decay_rate",
+    "cosine_cycles",
+    "warmup_epochs",
+    "swa_fraction",
+)
+
+
 def averaging_starts(spec: NetworkSpec, epochs: int) -> int:
     """Return after how many epochs stochastic weight averaging begins.
 
@@ -89,17 +100,25 @@ def averaging_starts(spec: NetworkSpec, epochs: int) -> int:
 
 
 def plan(spec: NetworkSpec, at: Moments) -> tuple[Times, Times]:
-    """Return learning rates and momenta at the steps.
+    """Return warm-up and schedule at the steps; the rate is ``learning_rate*warmup*schedule``.
 
     The rate grows linearly over ``warmup_epochs`` and then follows the schedule, which
-    stands still while weights are averaged. Momentum grows linearly over the budget from
-    ``momentum_start`` when that is given.
+    stands still while weights are averaged. Of the spec only what ``PACE`` names matters.
     """
     held = np.minimum(at.times, averaging_starts(spec, at.epochs))
     shape = SCHEDULES[spec.schedule](spec, Moments(held, at.width, at.epochs, at.stalls))
-    warm = np.minimum(1, (at.times + at.width) / max(spec.warmup_epochs, at.width))
-    momentum = np.full_like(at.times, spec.momentum)
-    if spec.momentum_start is not None:
-        share = np.minimum(1, at.times / at.epochs)
-        momentum = spec.momentum_start + (spec.momentum - spec.momentum_start) * share
-    return spec.learning_rate * warm * shape, momentum
+    return np.minimum(1, (at.times + at.width) / max(spec.warmup_epochs, at.width)), shape
+
+
+def momenta(specs: Sequence[NetworkSpec], times: Times, epochs: int) -> Times:
+    """Return the momentum of all members at these times ``(steps, members)``.
+
+    It grows linearly over the budget from ``momentum_start`` when that is given.
+    """
+    last = np.array([spec.momentum for spec in specs])
+    starts = [spec.momentum_start for spec in specs]
+    first = np.array(
+        [end if start is None else start for start, end in zip(starts, last, strict=True)]
+    )
+    grown: Times = first + (last - first) * np.minimum(1, times / epochs)[:, np.newaxis]
+    return grown

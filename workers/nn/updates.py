@@ -1,6 +1,7 @@
 """The calls that turn gradients into the next parameters, and their numbers per step."""
 
 from functools import partial
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -12,22 +13,38 @@ from workers.nn.memory import STALLS, UPDATES, Memory
 from workers.nn.network import Call
 from workers.nn.optimizers import KNOBS, OPTIMIZERS
 from workers.nn.regularizers import penalize, shorten
-from workers.nn.schedules import Moments, plan
+from workers.nn.schedules import PACE, Moments, Times, momenta, plan
 from workers.nn.spec import NetworkSpec
+
+_pace = attrgetter(*PACE)
 
 
 def fill_rates(memory: Memory, rates: Floats, *, epoch: int, epochs: int) -> None:
-    """Fill ``(steps, members, 5)`` with an epoch's numbers for the optimizer's kernel."""
-    steps = len(rates)
-    times = epoch - 1 + np.arange(steps) / steps
-    for member, spec in enumerate(memory.specs):
-        counters = memory.counters[member]
-        t = counters[UPDATES] + np.arange(1.0, steps + 1)
-        at = Moments(times, 1 / steps, epochs, int(counters[STALLS]))
-        rates[:, member, 0], rates[:, member, 1] = plan(spec, at)
-        rates[:, member, 2] = 1 / (1 - spec.beta1**t)
-        rates[:, member, 3] = 1 / np.sqrt(1 - spec.beta2**t)
-        rates[:, member, 4] = t
+    """Fill ``(steps, members, 5)`` with an epoch's numbers for the optimizer's kernel.
+
+    What members have in common is worked out once.
+    """
+    steps, specs = len(rates), memory.specs
+    times, counts = epoch - 1 + np.arange(steps) / steps, np.arange(1.0, steps + 1)
+    updates, stalls = memory.counters[:, [UPDATES, STALLS]].T.tolist()
+    paces = [(_pace(spec), stalled) for spec, stalled in zip(specs, stalls, strict=True)]
+    plans = {
+        pace: plan(spec, Moments(times, 1 / steps, epochs, pace[1]))
+        for pace, spec in dict(zip(paces, specs, strict=True)).items()
+    }
+    warm, shape = np.array([plans[pace] for pace in paces]).transpose(1, 2, 0)
+    rates[:, :, 0] = np.array([spec.learning_rate for spec in specs]) * warm * shape
+    rates[:, :, 1] = momenta(specs, times, epochs)
+    if OPTIMIZERS[specs[0].optimizer].unbiased:
+        ages = [(s.beta1, s.beta2, done + 1) for s, done in zip(specs, updates, strict=True)]
+        unbias = {age: _unbias(*age, steps) for age in set(ages)}
+        rates[:, :, 2:4] = np.array([unbias[age] for age in ages]).transpose(2, 0, 1)
+    rates[:, :, 4] = updates + counts[:, np.newaxis]
+
+
+def _unbias(beta1: float, beta2: float, first: int, steps: int) -> tuple[Times, Times]:
+    t = np.arange(first, first + steps, dtype=float)
+    return 1 / (1 - beta1**t), 1 / np.sqrt(1 - beta2**t)
 
 
 def update_calls(
