@@ -1,12 +1,11 @@
-"""What a person sees: the live table, plain lines where there is no terminal, tables."""
+"""What a person sees of a search: a live table, plain lines where there is no terminal."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-import pandas as pd
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -15,6 +14,7 @@ from rich.text import Text
 from hpsearch.master import Watch
 from hpsearch.progress import Progress, StageProgress, progress
 from hpsearch.search import Search
+from hpsearch.show_tables import new_table, score_text, width_of
 from hpsearch.space import text_of
 
 REFRESH_SECONDS = 0.25
@@ -69,41 +69,57 @@ class LiveTable:
         seconds = time.monotonic() - self._began
         state = progress(search)
         metric = search.config.study.metric
-        names = list(search.config.search_space)
-        table = Table(title=self._title, title_justify="left", title_style="bold", box=None)
-        for heading in ("stage", "", "done", "running", "failed", metric):
-            table.add_column(heading, justify="left" if heading in ("stage", "") else "right")
-        for name in names:
-            log = getattr(search.config.search_space[name], "log", False)
-            table.add_column(f"{name}{LOG * log}", no_wrap=True)
-        for stage in state.stages:
-            table.add_row(*_row(stage, names))
-        lines: list[Table | Text] = [table, Text("")]
+        lines: list[RenderableType] = [self._table(state, search), Text("")]
         if state.best is not None:
             best = state.best
-            text = f"best so far: {metric} {best.score:.4f}, trial {best.trial} ({best.stage}), "
+            where = f"trial {best.trial} ({best.stage})"
+            text = f"best so far: {metric} {score_text(best.score)}, {where}, "
             lines.append(Text(text + params_text(best.params), style="green"))
-        foot = f"{state.ended} trials in {seconds:.1f} s, {_workers_text(self._workers)}, "
+        foot = f"{_counted(state.ended, 'trial')} in {seconds:.1f} s, "
+        foot += f"{_counted(self._workers, 'worker')}, "
         lines.append(Text(foot + rate_text(state, seconds), style="dim"))
         return Group(*lines)
 
+    def _table(self, state: Progress, search: Search) -> RenderableType:
+        """Return the stages with their ranges; in a narrow terminal those come below."""
+        space, metric = search.config.search_space, search.config.study.metric
+        logs = {name: LOG * getattr(space[name], "log", False) for name in space}
+        table = _stage_table(self._title, metric, state, logs)
+        if width_of(table) <= self._live.console.width:
+            return table
+        stage = state.stages[len(search.stages) - 1]
+        ranges = Text(f"{stage.name} searches {ranges_text(stage)}")
+        return Group(_stage_table(self._title, metric, state, {}), Text(""), ranges)
 
-def _workers_text(workers: int) -> str:
-    return f"{workers} worker{'s' * (workers != 1)}"
 
-
-def _row(stage: StageProgress, names: Sequence[str]) -> list[Any]:
-    bar = ProgressBar(total=stage.trials, completed=stage.ended, width=12)
-    failed = stage.states.get("failed", 0)
-    return [
-        stage.name,
-        bar,
-        f"{stage.ended}/{stage.trials}",
-        str(stage.states.get("running", 0) or ""),
-        str(failed or ""),
-        "" if stage.best is None else f"{stage.best:.4f}",
-        *(Text(stage.ranges.get(name, "").removesuffix(LOG)) for name in names),
+def _stage_table(title: str, metric: str, state: Progress, dimensions: Mapping[str, str]) -> Table:
+    counted = [
+        name
+        for name in ("running", "pruned", "failed")
+        if name == "running" or any(stage.states.get(name) for stage in state.stages)
     ]
+    columns = [("stage", "left"), ("", "left"), *((h, "right") for h in ("done", *counted, metric))]
+    columns += [(f"{name}{log}", "left") for name, log in dimensions.items()]
+    table = new_table(title, columns)
+    for stage in state.stages:
+        table.add_row(
+            stage.name,
+            ProgressBar(total=stage.trials, completed=stage.ended, width=12),
+            f"{stage.ended}/{stage.trials}",
+            *(str(stage.states.get(name, 0) or "") for name in counted),
+            "" if stage.best is None else score_text(stage.best),
+            *(Text(stage.ranges.get(name, "").removesuffix(LOG)) for name in dimensions),
+        )
+    return table
+
+
+def ranges_text(stage: StageProgress) -> str:
+    """Return the ranges of a stage on one line."""
+    return ", ".join(f"{name} {text}" for name, text in stage.ranges.items())
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'s' * (count != 1)}"
 
 
 class PlainLines:
@@ -115,20 +131,22 @@ class PlainLines:
         self._state: Progress | None = None
         self._best: float | None = None
         self._stages = 0
-        self._say(f"{title}, {_workers_text(workers)}")
+        self._say(f"{title}, {_counted(workers, 'worker')}")
 
     def update(self, search: Search) -> None:
         """Say what is new."""
         state = self._state = progress(search)
-        for stage in state.stages[self._stages : len(search.stages)]:
-            ranges = ", ".join(f"{name} {text}" for name, text in stage.ranges.items())
-            self._say(f"stage {stage.name}: {stage.trials} trials; {ranges}")
-        self._stages = len(search.stages)
         best, metric = state.best, search.config.study.metric
         if best is not None and best.score != self._best:
             self._best = best.score
             where = f"trial {best.trial} ({best.stage})"
-            self._say(f"best {metric} {best.score:.4f}, {where}, {params_text(best.params)}")
+            score = f"best {metric} {score_text(best.score)}"
+            self._say(f"{score}, {where}, {params_text(best.params)}")
+        for stage in state.stages[self._stages : len(search.stages)]:
+            self._say(
+                f"stage {stage.name}: {_counted(stage.trials, 'trial')}; {ranges_text(stage)}"
+            )
+        self._stages = len(search.stages)
         if time.monotonic() - self._spoke >= SUMMARY_SECONDS:
             self._summarize(state)
 
@@ -139,7 +157,9 @@ class PlainLines:
 
     def _summarize(self, state: Progress) -> None:
         self._spoke = time.monotonic()
-        self._say(f"{state.ended} trials ended, {rate_text(state, self._spoke - self._began)}")
+        self._say(
+            f"{_counted(state.ended, 'trial')} ended, {rate_text(state, self._spoke - self._began)}"
+        )
 
     def _say(self, text: str) -> None:
         self._console.print(Text(text), soft_wrap=True)
@@ -164,20 +184,3 @@ def display(console: Console, title: str) -> Iterator[Callable[[int], Watch]]:
     finally:
         for view in views:
             view.close()
-
-
-def frame_table(frame: pd.DataFrame, *, title: str | None = None) -> Table:
-    """Return a DataFrame as a table for a person: numbers to 4 digits, holes left empty."""
-    table = Table(title=title, title_justify="left", title_style="bold", box=None)
-    for name in frame.columns:
-        numeric = pd.api.types.is_numeric_dtype(frame[name])
-        table.add_column(str(name), justify="right" if numeric else "left", no_wrap=True)
-    for row in frame.itertuples(index=False):
-        table.add_row(*(Text(_cell(value)) for value in row))
-    return table
-
-
-def _cell(value: Any) -> str:
-    if value is None or (not isinstance(value, tuple | list) and pd.isna(value)):
-        return ""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -11,11 +11,12 @@ from rich.table import Table
 from rich.text import Text
 
 from hpsearch.conclusion import Conclusion
-from hpsearch.console import frame_table, params_text
+from hpsearch.console import params_text
 from hpsearch.folder import RunFolder
 from hpsearch.preflight import Preflight
 from hpsearch.results import Results
 from hpsearch.show_ranges import finalists_table
+from hpsearch.show_tables import new_table, print_frame, print_table, score_text
 from workers.errors import InputError
 
 LEADERS = 10
@@ -27,15 +28,16 @@ def show_conclusion(
     """Print the end of a run."""
     summary = conclusion.summary
     console.print()
-    console.print(frame_table(_leaders(results, summary), title="Leaderboard"))
+    leaders = _leaders(results, summary)
+    print_frame(console, leaders, title="Leaderboard", metric=str(summary["metric"]))
     console.print()
     if summary.get("rescore"):
-        console.print(finalists_table(summary["rescore"], str(summary["metric"])))
+        print_table(console, finalists_table(summary["rescore"], str(summary["metric"])))
         console.print()
     for line in _borders(conclusion):
         console.print(line, soft_wrap=True)
     console.print()
-    console.print(_models(summary))
+    print_table(console, _models(summary))
     console.print()
     for text in _what_next(run, summary):
         console.print(Text(text), soft_wrap=True)
@@ -57,7 +59,8 @@ def _leaders(results: Results, summary: Any) -> pd.DataFrame:
     metric = str(summary["metric"])
     twin = metric.removeprefix("ema_") if metric.startswith("ema_") else f"ema_{metric}"
     columns = ["trial", "stage", "best_epoch", metric, twin, *summary["best"]["params"]]
-    frame = results.top(LEADERS)
+    frame = results.top()
+    frame = frame[frame["state"] == "complete"].head(LEADERS)
     return frame[[column for column in columns if column in frame.columns]]
 
 
@@ -73,16 +76,13 @@ def _borders(conclusion: Conclusion) -> list[Text]:
 def _models(summary: Any) -> Table:
     best, ensemble = summary["best"], summary["ensemble"]
     names = [n for n in best if n.startswith(("val_", "test_")) and not n.endswith("_loss")]
-    table = Table(title="Models", title_justify="left", title_style="bold", box=None)
-    table.add_column("")
-    for name in names:
-        table.add_column(name, justify="right")
+    table = new_table("Models", [("", "left"), *((name, "right") for name in names)])
     labelled = {
         f"best single (trial {best['trial']})": best,
         f"ensemble of {ensemble['size']} ({ensemble['method']})": ensemble,
     }
     for label, values in labelled.items():
-        table.add_row(label, *(f"{values[name]:.4f}" for name in names))
+        table.add_row(label, *(score_text(values[name]) for name in names))
     return table
 
 
@@ -109,14 +109,17 @@ def show_trials(
         records = frame.astype(object).where(frame.notna(), None).to_dict("records")
         sys.stdout.write(json.dumps(records, indent=2) + "\n")
     else:
-        table = frame_table(frame.dropna(axis="columns", how="all"))
-        Console(highlight=False, width=None if sys.stdout.isatty() else 1000).print(table)
+        frame = frame.dropna(axis="columns", how="all")
+        left_out = print_frame(Console(highlight=False), frame, metric=results.metric)
+        if left_out:
+            names = ", ".join(left_out)
+            sys.stderr.write(f"not shown for want of room: {names}; see --columns and --format\n")
 
 
 def show_ensemble(made: Mapping[str, Any]) -> None:
     """Print an ensemble's scores on stdout and where it lies on stderr."""
     scores = {name: value for name, value in made.items() if name.startswith(("val_", "test_"))}
-    sys.stdout.write("".join(f"{name} {value:.4f}\n" for name, value in scores.items()))
+    sys.stdout.write("".join(f"{name} {score_text(value)}\n" for name, value in scores.items()))
     sys.stderr.write(f"{made['size']} models averaged in {made['path']}\n")
 
 
