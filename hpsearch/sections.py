@@ -24,7 +24,9 @@ means the same of the running-average parameters."""
 class StudyConfig(Section):
     """What is searched for: the run's name, the metric and the seed of all randomness.
 
-    A trial whose worker is lost is tried again ``max_failures`` times. ``reproducible``
+    A trial whose worker is lost is tried again ``max_failures`` times. A worker counts as
+    lost when it finishes no epoch in ``max_silence`` seconds, or in ten times what the
+    longest epoch took if that is more. ``reproducible``
     lets samplers that learn and pruners that compare proceed in generations, so that the
     results don't depend on timing.
     """
@@ -34,6 +36,7 @@ class StudyConfig(Section):
     direction: Literal["maximize", "minimize"] | None = None
     seed: Annotated[int, Ge(0), Lt(2**63)] = 0
     max_failures: Annotated[int, Ge(0)] = 3
+    max_silence: Annotated[float, Ge(1)] = 600.0
     reproducible: bool = True
 
     @model_validator(mode="after")

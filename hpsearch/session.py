@@ -17,6 +17,7 @@ from hpsearch.interrupts import Interrupts
 from hpsearch.master import Master, Watch, prepare, tidy
 from hpsearch.search import Search
 from hpsearch.store import Store
+from hpsearch.watched import WatchedExecutor
 from workers import files
 from workers.errors import InputError
 from workers.messages import RunSettings
@@ -118,7 +119,9 @@ def _executor(config: SearchConfig, folder: RunFolder, split: Split, place: Plac
         return SerialExecutor(split.dataset, settings, workers=place.workers or 1)
     from hpsearch.ray_executor import RayExecutor  # half a second, only when it is needed
 
-    return RayExecutor(split.dataset, settings, workers=place.workers, address=place.address)
+    executor = RayExecutor(split.dataset, settings, workers=place.workers, address=place.address)
+    silence = config.study.max_silence
+    return WatchedExecutor(executor, silence_seconds=silence, seed=config.study.seed)
 
 
 def _create(config: SearchConfig, folder: RunFolder, split: Split, *, overwrite: bool) -> None:

@@ -1,5 +1,6 @@
 """The Ray actor that trains packs: it drains the training iterator, and nothing else."""
 
+import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -18,9 +19,9 @@ class TrainingActor:
         self._settings = settings
         self._stopped: set[int] = set()
 
-    def ready(self) -> bool:
-        """Answer, as a sign that the process has started and holds its data."""
-        return True
+    def ready(self) -> int:
+        """Return the process's number, as a sign that it has started and holds its data."""
+        return os.getpid()
 
     def train(self, pack: Pack) -> Iterator[tuple[EpochReport, ...]]:
         """Yield the reports of each epoch of ``pack``, as `workers.training.train` does."""
