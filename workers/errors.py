@@ -1,8 +1,20 @@
 """Every exception of the project; each survives pickling between processes."""
 
+import re
+
+_CREDENTIAL = re.compile(r"://[^/@\s]*@")
+
 
 class HpsearchError(Exception):
     """Base of all errors that are meant to be read by a person."""
+
+    def __str__(self) -> str:
+        """Return the text, without the credential that a URL in it may hold.
+
+        >>> str(HpsearchError("no file s3://me:secret@host/data.csv"))
+        'no file s3://***@host/data.csv'
+        """
+        return _CREDENTIAL.sub("://***@", super().__str__())
 
 
 class InputError(HpsearchError):
@@ -29,7 +41,7 @@ class InputError(HpsearchError):
         'low must be below high; got low=3, high=2; swap them'
         """
         text = f"{self.rule}; got {self.value}; {self.remedy}"
-        return " ".join(text.split())
+        return _CREDENTIAL.sub("://***@", " ".join(text.split()))
 
 
 class CheckpointError(HpsearchError):
