@@ -73,3 +73,28 @@ def _masked(plant: Plant | None, mask: int) -> None:
 def test_modes_whatever_the_umask(new_lab: NewLab, ledger: Ledger, mask: int) -> None:
     faults = {f"{mask:o}": partial(closed_doors, new_lab, {}, None, 0, mask)}
     assert survey(ledger, DOORS, faults) == []
+
+
+SECRET = "canary-9f31"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--set", f"data.source=https://me:{SECRET}@host/data.csv"],
+        ["--set", f"data.source=s3://{SECRET}@bucket/data.parquet"],
+        ["--address", f"ray://me:{SECRET}@host:10001"],
+        ["--address", f"https://me:{SECRET}@host:6379"],
+        ["--set", f"study.name=https://me:{SECRET}@host"],
+    ],
+)
+def test_a_credential_appears_nowhere(new_lab: NewLab, ledger: Ledger, options: list[str]) -> None:
+    lab = new_lab()
+    started = lab.search("--workers", "1", *options)
+    ended = started.wait()
+    started.output.unlink()
+    files = [path for path in lab.folder.rglob("*") if path.is_file()]
+    found = [str(path) for path in files if SECRET.encode() in path.read_bytes()]
+    wrong = f"exit code {ended.code}: {ended.output}" if ended.code != 2 else None
+    wrong = ended.output if SECRET in ended.output else wrong or ", ".join(found) or None
+    assert ledger.enter(CANARY, judge(wrong=wrong)).good, wrong
