@@ -85,12 +85,15 @@ def _search(config: Any, folder: Any, place: dict[str, Any], **how: bool) -> Non
     from hpsearch.results import Results
 
     console = Console(highlight=False)
-    title = f"{config.study.name}: {config.num_trials} trials in {len(config.stages)} stages"
+    count = len(config.stages)
+    title = f"{config.study.name}: {config.num_trials} trials in {count} stage{'s' * (count != 1)}"
     with display(console, title) as screen:
         try:
             conclusion = session.run(config, folder, session.Place(**place), screen, **how)
         except Interrupted as interruption:
-            click.echo(f"interrupted; go on with: hpsearch resume {folder.path}", err=True)
+            way = f"; go on with: hpsearch resume {folder.path}"
+            begun = folder.path.is_dir()
+            click.echo(f"interrupted{way if begun else ' before anything was written'}", err=True)
             raise click.exceptions.Exit(128 + interruption.number) from None
     show.show_conclusion(console, folder, Results.load(folder.path), conclusion)
 

@@ -38,8 +38,12 @@ def build_ensemble(
     averaged: bool | None = None,
 ) -> Ensemble:
     """Return the ensemble of a run's best completed trials, chosen on the validation rows."""
+    results = Results.load(run.path)
+    complete = results.trials.loc[results.trials["state"] == "complete", "trial"]
+    # A trial that ran when the run was interrupted has its best and its last file.
+    kept = results.checkpoints[results.checkpoints["trial"].isin(complete)]
     return ensemble.choose(
-        [run.checkpoints / name for name in Results.load(run.path).checkpoints["name"]],
+        [run.checkpoints / name for name in kept.drop_duplicates("trial")["name"]],
         method=method,
         size=size,
         metric=config.study.metric,

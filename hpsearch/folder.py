@@ -1,5 +1,6 @@
 """A run's folder: the one place that knows which file lies where."""
 
+import errno
 import os
 import shutil
 from contextlib import AbstractContextManager
@@ -65,13 +66,29 @@ class RunFolder:
         files.write_new(self.config, documents.dump(dict(config.document)).encode())
 
     def check_new(self) -> None:
-        """Raise InputError if the folder exists."""
-        if self.path.exists():
+        """Raise InputError if the folder exists, or can't because a file is in its way."""
+        if os.path.lexists(self.path):
             raise InputError(
                 "a run's name must be new",
                 str(self.path),
                 "go on with --resume, replace it with --overwrite, or choose another --name",
             )
+        above = next(folder for folder in self.path.absolute().parents if os.path.lexists(folder))
+        if not above.is_dir():
+            raise self._no_place(f"{above} is a file")
+
+    def make_place(self) -> None:
+        """Make the folders above this one; raises InputError if that can't be."""
+        try:
+            files.make_folders(self.path.parent)
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+                raise
+            raise self._no_place(error.strerror or str(error)) from error
+
+    def _no_place(self, why: str) -> InputError:
+        found = f"{self.path.parent} ({why})"
+        return InputError("--results must be a folder or can become one", found, "choose another")
 
     def lock(self, *, take_over: bool = False) -> AbstractContextManager[None]:
         """Hold the run for this process; the system frees it when the process ends.

@@ -39,6 +39,7 @@ def write(path: Path, output: Path | None = None) -> Path:
         If it can't be written.
     """
     run = RunFolder(path)
+    run.check()
     target = run.report if output is None else output
     if target.suffix.lower() not in SUFFIXES or target.is_dir():
         rule = "a report is a file that ends in .html"

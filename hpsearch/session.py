@@ -133,7 +133,7 @@ def _create(config: SearchConfig, folder: RunFolder, split: Split, *, overwrite:
         "seed": config.study.seed,
         "data_digest": split.digest,
     }
-    files.make_folders(folder.path.parent)
+    folder.make_place()
     with locks.alone_in(folder.path.parent):
         if overwrite and folder.path.exists():
             folder.remove()
