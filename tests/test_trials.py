@@ -110,3 +110,33 @@ def test_every_member_starts_a_new_attempt() -> None:
     )
     assert [trial.attempt for trial in pack.trials] == [4, 1]
     assert [(trial.attempt, trial.state) for trial in trials] == [(4, "running"), (1, "running")]
+
+
+@pytest.mark.parametrize(
+    ("epoch", "values", "prunes", "fate"),
+    [
+        (1, {}, False, None),
+        (3, {}, False, ("complete", None)),
+        (1, {"stopped": "no better"}, False, ("complete", "no better")),
+        (1, {"failure": "became nan"}, False, ("failed", "became nan")),
+        (3, {"failure": "became nan"}, True, ("failed", "became nan")),
+        (1, {}, True, ("pruned", "pruned in epoch 1")),
+        (3, {}, True, ("complete", None)),  # nothing is left to be saved
+        (1, {"stopped": "no better"}, True, ("complete", "no better")),
+    ],
+)
+def test_how_a_trial_ends(epoch: int, values: Any, prunes: bool, fate: Any) -> None:
+    assert record(0).fate(a_report(0, epoch, **values), prunes=prunes) == fate
+
+
+def test_a_promoted_trial_goes_on_from_its_last_checkpoint() -> None:
+    trial = record(0, state="complete", reason="no better", epochs_done=3, attempt=2)
+    trial.learn(a_report(0, 3, 0.5), 0.5)
+    assert trial.ended
+    trial.promote(1, 9)
+    assert (trial.stage, trial.epochs, trial.state, trial.reason) == (1, 9, "waiting", None)
+    assert not trial.ended
+    assert numbers_of([trial]) == [0]
+    assert trial.message().start == a_checkpoint(0, 3, 0.5)
+    assert trial.accepts(a_report(0, 4, attempt=3))
+    assert not trial.accepts(a_report(0, 3, attempt=3))

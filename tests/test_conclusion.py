@@ -1,0 +1,187 @@
+"""What a run comes to: its summary, its ensembles, and the one look at the test set."""
+
+import json
+import shutil
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hpsearch import conclusion, datasets, ensemble, model
+from hpsearch.conclusion import make_ensemble
+from hpsearch.folder import RunFolder
+from hpsearch.results import Results
+from tests.support import run_here, tiny_config
+from workers.errors import InputError, RunError
+
+
+def summary_of(run: RunFolder) -> dict[str, Any]:
+    return json.loads(run.summary.read_text())
+
+
+@pytest.fixture(params=["colours_run", "line_run"])
+def run(request: pytest.FixtureRequest) -> RunFolder:
+    return request.getfixturevalue(request.param)
+
+
+def test_the_best_is_the_best_completed_trial(run: RunFolder) -> None:
+    results, best = Results.load(run.path), summary_of(run)["best"]
+    frame = results.trials[results.trials["state"] == "complete"].set_index("trial")
+    column = frame[results.metric]
+    first = column.idxmin() if results.direction == "minimize" else column.idxmax()
+    assert best["trial"] == first
+    assert best["epoch"] == frame.loc[first, "best_epoch"]
+    assert best[results.metric] == pytest.approx(column[first])
+    for name, value in best["params"].items():
+        assert value == frame.loc[first, name]
+    assert (run.path / best["checkpoint"]).is_file()
+
+
+def test_scores_are_those_of_the_saved_models_on_the_split(run: RunFolder) -> None:
+    config, summary = run.load_config(), summary_of(run)
+    split = datasets.load(config.data, seed=config.study.seed)
+    assert split.x_test is not None
+    assert split.y_test is not None
+    models = {
+        "best": model.load(run.path / summary["best"]["checkpoint"]),
+        "ensemble": ensemble.load(run.path / summary["ensemble"]["path"]),
+    }
+    parts = {
+        "val": (split.x_validation, split.dataset.y_validation),
+        "test": (split.x_test, split.y_test),
+    }
+    for name, predictor in models.items():
+        for part, (x, y) in parts.items():
+            found = model.measure(config.data.task, predictor.predict_proba(x), y)
+            for metric, value in found.items():
+                assert summary[name][f"{part}_{metric}"] == pytest.approx(value)
+
+
+def test_the_summary_says_what_was_searched(run: RunFolder) -> None:
+    summary = summary_of(run)
+    assert (summary["name"], summary["seed"]) == ("tiny", 3)
+    assert (summary["trials"], summary["failed"]) == (10, 0)
+    borders = [(border["stage"], border["name"]) for border in summary["borders"]]
+    names = ["learning_rate", "dropout"]
+    assert borders == [(stage, name) for stage in ("coarse", "fine") for name in names]
+    assert all(border["text"] for border in summary["borders"])
+    assert summary["ensemble"]["size"] == 3
+
+
+# --- ensembles afterwards
+
+
+def copied(run: RunFolder, folder: Path) -> RunFolder:
+    shutil.copytree(run.path, folder)
+    return RunFolder(folder)
+
+
+def make(run: RunFolder, **values: Any) -> Any:
+    options = {"method": "top", "size": 2, "averaged": None, "test": False}
+    return make_ensemble(run.path, **(options | values))
+
+
+def test_an_ensemble_is_made_of_what_the_run_left(run: RunFolder, tmp_path: Path) -> None:
+    copy = copied(run, tmp_path / "copy")
+    made = make(copy, size=3, test=True)
+    before = summary_of(run)["ensemble"]
+    assert {k: v for k, v in made.items() if k.startswith(("val_", "test_"))} == {
+        k: pytest.approx(v) for k, v in before.items() if k.startswith(("val_", "test_"))
+    }
+    assert made["path"] == str(copy.ensembles / "top-3")
+
+
+def test_each_kind_has_a_folder_of_its_own(colours_run: RunFolder, tmp_path: Path) -> None:
+    copy = copied(colours_run, tmp_path / "copy")
+    for values in ({}, {"method": "greedy"}, {"averaged": True}, {"averaged": False}):
+        make(copy, **values)
+    assert {path.name for path in copy.ensembles.iterdir()} == {
+        *("top-3", "top-2", "greedy-2", "top-2-averaged", "top-2-raw"),
+    }
+
+
+def test_the_test_set_is_looked_at_when_asked_for(colours_run: RunFolder, tmp_path: Path) -> None:
+    copy = copied(colours_run, tmp_path / "copy")
+    assert not [key for key in make(copy) if key.startswith("test_")]
+    assert [key for key in make(copy, test=True) if key.startswith("test_")]
+
+
+def test_more_members_than_there_are_files_are_as_many_as_there_are(
+    colours_run: RunFolder, tmp_path: Path
+) -> None:
+    assert make(copied(colours_run, tmp_path / "copy"), size=50)["size"] == 4
+
+
+def test_members_are_completed_trials_each_once(colours_run: RunFolder, tmp_path: Path) -> None:
+    copy = copied(colours_run, tmp_path / "copy")
+    kept = list(Results.load(copy.path).checkpoints["trial"])
+    with sqlite3.connect(copy.database) as connection:
+        connection.execute("UPDATE trials SET state = 'running' WHERE number = ?", [kept[0]])
+    connection.close()
+    made = make(copy, size=10)
+    members = ensemble.load(Path(made["path"])).members
+    assert [member.metadata["trial"] for member in members] == kept[1:]
+
+
+def test_a_run_without_a_completed_trial_has_no_ensemble(
+    colours_run: RunFolder, tmp_path: Path
+) -> None:
+    copy = copied(colours_run, tmp_path / "copy")
+    with sqlite3.connect(copy.database) as connection:
+        connection.execute("UPDATE trials SET state = 'running'")
+    connection.close()
+    with pytest.raises(InputError, match="completed trial"):
+        make(copy)
+
+
+def test_other_data_make_no_ensemble(data_folder: Path, tmp_path: Path) -> None:
+    data = tmp_path / "colours.csv"
+    shutil.copy(data_folder / "colours.csv", data)
+    config = tiny_config(data__source=str(data), data__target="colour")
+    run_, _ = run_here(config, tmp_path / "run")
+    data.write_text(data.read_text().replace("red", "purple"))
+    with pytest.raises(InputError, match="data that it began with"):
+        make(run_)
+
+
+# --- summaries read again
+
+
+def test_a_summary_is_read_as_it_was_written(run: RunFolder) -> None:
+    again = conclusion.reload(run)
+    assert again.summary == summary_of(run)
+    assert [v.to_json() for v in again.verdicts] == [
+        {k: tuple(x) if isinstance(x, list) else x for k, x in border.items()}
+        for border in again.summary["borders"]
+    ]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"borders": 5}', '{"borders": [{}]}'])
+def test_a_damaged_summary_is_told(colours_run: RunFolder, tmp_path: Path, text: str) -> None:
+    copy = copied(colours_run, tmp_path / "copy")
+    copy.summary.write_text(text)
+    with pytest.raises(RunError, match="remove it and resume"):
+        conclusion.reload(copy)
+
+
+def test_a_summary_holds_no_numbers_that_json_has_not(run: RunFolder) -> None:
+    def refuse(word: str) -> None:
+        raise AssertionError(word)
+
+    json.loads(run.summary.read_text(), parse_constant=refuse)
+
+
+def test_an_ensembles_loss_is_at_most_the_mean_of_its_members(colours_run: RunFolder) -> None:
+    """The average's log loss is at most the members' mean: the logarithm is concave."""
+    config = colours_run.load_config()
+    split = datasets.load(config.data, seed=config.study.seed)
+    whole = ensemble.load(colours_run.path)
+    y = split.dataset.y_validation
+    losses = [
+        model.measure("classification", member.predict_proba(split.x_validation), y)["loss"]
+        for member in whole.members
+    ]
+    together = model.measure("classification", whole.predict_proba(split.x_validation), y)
+    assert together["loss"] <= np.mean(losses) + 1e-6
