@@ -1,77 +1,61 @@
-"""What surrounds a Ray cluster and needs no Ray: addresses, environment, folder, processes."""
+"""What surrounds a Ray cluster and needs no Ray: environment, folder, processes."""
 
+import fcntl
 import os
 import secrets
 import shutil
 import signal
-import socket
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
-from workers.errors import InputError, RunError
-
-ANSWER_SECONDS = 5.0
 DEATH_SECONDS = 5.0
+OBJECT_STORE_BYTES = 512 * 2**20
 MARK = "HPSEARCH_CLUSTER"
 
 _LONGEST_TEMPORARY = 40
-_GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
-_SETTINGS = 4
 _QUIET_ROUNDS = 3  # A process that is just being made shows no environment for a moment.
 
-_folders: set[Path] = set()
+_PREFIX = "hpsearch-"
+_LOCK = "lock"
+
+_folders: dict[Path, int] = {}
+"""The local clusters of this process, each with its lock."""
 
 
-def check_address(address: str) -> None:
-    """Raise unless a server of Ray's kind answers at ``address``.
-
-    Ray itself would try for minutes and then end the process. Every gRPC server answers
-    the greeting of HTTP/2 with its settings; a dashboard or a closed port does not.
-
-    Raises
-    ------
-    InputError
-        If this is no ``HOST:PORT``.
-    RunError
-        If nobody answers, or somebody else.
-    """
-    host, _, port = address.rpartition(":")
-    if not host or "/" in address or not port.isdecimal() or not 0 < int(port) < 65536:
-        remedy = "give that of the head node, such as 10.0.0.1:6379"
-        raise InputError("the address of a Ray cluster is HOST:PORT", repr(address), remedy)
-    try:
-        answer = _answer(host.strip("[]"), int(port))
-    except (OSError, UnicodeError) as error:
-        raise RunError(f"no Ray cluster answers at {address}: {error}") from error
-    if answer is not None and answer != _SETTINGS:
-        raise RunError(f"no Ray cluster answers at {address}: it is another server")
-
-
-def _answer(host: str, port: int) -> int | None:
-    """Return the type of the first HTTP/2 frame (-1: no such frame; None: it is encrypted)."""
-    with socket.create_connection((host, port), timeout=ANSWER_SECONDS) as connection:
-        if os.environ.get("RAY_USE_TLS") == "1":
-            return None
-        connection.sendall(_GREETING)
-        frame = connection.recv(9)
-    return frame[3] if len(frame) == 9 else -1
-
-
-def local_environment() -> Mapping[str, str]:
-    """Return the variables of a local Ray: a token of its own, and nothing told to anybody.
-
-    With a token at hand, a new local cluster asks for it by default and writes no token
-    file. Ray reads it once in a process, so later clusters share it.
-    """
+def local_options(folder: Path, workers: int | None) -> Mapping[str, Any]:
+    """Return how to start a Ray of this machine, for this run alone; to be used in `loopback`."""
     return {
-        "RAY_AUTH_TOKEN": secrets.token_hex(32),
-        "RAY_SCHEDULER_EVENTS": "0",
-        "RAY_USAGE_STATS_ENABLED": "0",
+        "address": "local",
+        "num_cpus": workers or os.cpu_count(),
+        "include_dashboard": False,
+        "object_store_memory": OBJECT_STORE_BYTES,
+        "_node_ip_address": "127.0.0.1",
+        "_temp_dir": str(folder),
     }
+
+
+@contextmanager
+def loopback(constants: Any, folder: Path) -> Iterator[None]:
+    """Let Ray listen on this machine only, ask for a token, and tell nobody anything.
+
+    Ray would take the outer address in place of 127.0.0.1, unless its ``constants`` say
+    that there are no clusters. With a token at hand it writes none to a file; it reads it
+    once in a process, so later local clusters share it.
+    """
+    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    os.environ.setdefault("RAY_SCHEDULER_EVENTS", "0")
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    before = constants.ENABLE_RAY_CLUSTER
+    constants.ENABLE_RAY_CLUSTER = False
+    try:
+        with variable(MARK, str(folder)):
+            yield
+    finally:
+        constants.ENABLE_RAY_CLUSTER = before
 
 
 @contextmanager
@@ -89,12 +73,39 @@ def variable(name: str, value: str) -> Iterator[None]:
 
 
 def make_folder() -> Path:
-    """Make a folder of mode 0700 for a local cluster, with a short path: sockets lie in it."""
-    short = len(tempfile.gettempdir()) <= _LONGEST_TEMPORARY
-    parent = None if short else "/tmp"  # noqa: S108
-    folder = Path(tempfile.mkdtemp(prefix="hpsearch-", dir=parent))
-    _folders.add(folder)
+    """Make a folder of mode 0700 for a local cluster, with a short path: sockets lie in it.
+
+    What masters left behind that were killed is removed first.
+    """
+    temporary = Path(tempfile.gettempdir())
+    if len(str(temporary)) > _LONGEST_TEMPORARY:
+        temporary = Path("/tmp")  # noqa: S108
+    for lock in temporary.glob(f"{_PREFIX}*/{_LOCK}"):
+        _remove_orphan(lock)
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=temporary))
+    made = folder / f"{_LOCK}.new"
+    _folders[folder] = os.open(made, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fcntl.flock(_folders[folder], fcntl.LOCK_EX)
+    made.rename(folder / _LOCK)  # Under this name it was always held, while its master lived.
     return folder
+
+
+def _remove_orphan(lock: Path) -> None:
+    folder = lock.parent
+    try:
+        if folder.lstat().st_uid != os.getuid() or folder.is_symlink():
+            return
+        descriptor = os.open(lock, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return
+    else:
+        remove(folder)
+    finally:
+        os.close(descriptor)
 
 
 def remove(folder: Path) -> None:
@@ -104,7 +115,7 @@ def remove(folder: Path) -> None:
     """
     _sweep(folder)
     deadline = time.monotonic() + DEATH_SECONDS
-    while processes(folder) and time.monotonic() < deadline:
+    while _processes(folder) and time.monotonic() < deadline:
         time.sleep(0.01)
 
 
@@ -124,33 +135,49 @@ def _sweep(folder: Path) -> None:
     stopped: set[int] = set()
     quiet = 0
     while quiet < _QUIET_ROUNDS and time.monotonic() < deadline:
-        new = set(processes(folder)) - stopped
+        new = set(_processes(folder)) - stopped
         _signal(new, signal.SIGSTOP)
         stopped |= new
         quiet = 0 if new else quiet + 1
         time.sleep(0.01)
     shutil.rmtree(folder, ignore_errors=True)
-    _folders.discard(folder)
+    if folder in _folders:
+        os.close(_folders.pop(folder))
     _signal(stopped, signal.SIGKILL)
 
 
-def _signal(processes: Iterable[int], number: int) -> None:
-    for process in processes:
+def _signal(targets: Iterable[int], number: int) -> None:
+    for process in targets:
         with suppress(ProcessLookupError):
             os.kill(process, number)
 
 
-def processes(folder: Path) -> list[int]:
-    """Return the processes that were started under `MARK` ``folder``; none without /proc."""
+def kill(process: int | None) -> None:
+    """Kill a process of this machine, if it is known and there."""
+    if process is not None:
+        _signal([process], signal.SIGKILL)
+
+
+def _processes(folder: Path) -> list[int]:
+    """Return the processes that were started under `MARK` ``folder``; none without /proc.
+
+    Some of Ray's overwrite their environment by a name, but have files open in the folder.
+    """
     mark = f"{MARK}={folder}".encode()
-    found = []
-    for entry in Path("/proc").glob("[0-9]*/environ"):
-        try:
-            if mark in entry.read_bytes().split(b"\0"):
-                found.append(int(entry.parent.name))
-        except OSError:
-            continue
-    return found
+    return [
+        int(process.name)
+        for process in Path("/proc").glob("[0-9]*")
+        if int(process.name) != os.getpid() and _belongs(process, mark, f"{folder}/")
+    ]
+
+
+def _belongs(process: Path, mark: bytes, inside: str) -> bool:
+    try:
+        if mark in (process / "environ").read_bytes().split(b"\0"):
+            return True
+        return any(str(file.readlink()).startswith(inside) for file in (process / "fd").iterdir())
+    except OSError:
+        return False
 
 
 def cause(error: BaseException) -> str:

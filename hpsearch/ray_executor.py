@@ -1,7 +1,6 @@
 """Workers as Ray actors: starts or joins a cluster and turns its news into events."""
 
 import logging
-import os
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -11,7 +10,7 @@ from typing import Any
 import ray
 import ray.exceptions
 
-from hpsearch import cluster
+from hpsearch import addresses, cluster
 from hpsearch.events import Event, Reported, WorkerLost, WorkerReady
 from workers.actor import remote_actor
 from workers.data import Dataset
@@ -22,7 +21,7 @@ START_SECONDS = 120.0
 START_ATTEMPTS = 3
 GET_SECONDS = 60.0
 JOIN_SECONDS = 5
-OBJECT_STORE_BYTES = 512 * 2**20
+MEMORY_RETRIES = 2
 AHEAD = 4
 """How many epochs a worker may be ahead of the master; what is lost if one of them dies."""
 
@@ -30,15 +29,9 @@ AHEAD = 4
 class RayExecutor:
     """One actor a worker, each with one CPU, reused from pack to pack.
 
-    Parameters
-    ----------
-    data, settings
-        What every worker needs; the data goes into the object store once.
-    workers
-        How many; None takes one for each CPU of the cluster.
-    address
-        A running cluster to join; None starts one on this machine, for this run only.
-
+    ``data`` and ``settings`` are what every worker needs; the data goes into the object
+    store once. ``workers`` is how many (None: one for each CPU of the cluster), ``address``
+    a running cluster to join (None: one is started on this machine, for this run only).
     Raises `InputError` if the address is none, and `RunError` if there is no such cluster
     or Ray does not start.
     """
@@ -55,6 +48,7 @@ class RayExecutor:
         self._actors: dict[int, Any] = {}
         self._starting: dict[Any, int] = {}
         self._streams: dict[Any, int] = {}
+        self._processes: dict[int, int] = {}
         self._failed_starts: Counter[int] = Counter()
         self._ready = False
         self._began = time.monotonic()
@@ -74,28 +68,10 @@ class RayExecutor:
             raise
 
     def _start_local(self, workers: int | None) -> None:
-        for name, value in cluster.local_environment().items():
-            os.environ.setdefault(name, value)
         self._folder = cluster.make_folder()
-        constants = ray._private.ray_constants  # noqa: SLF001
-        clustered = constants.ENABLE_RAY_CLUSTER
-        constants.ENABLE_RAY_CLUSTER = False  # Else 127.0.0.1 becomes the outer address.
-        try:
-            with cluster.variable(cluster.MARK, str(self._folder)):
-                ray.init(
-                    address="local",
-                    num_cpus=workers or os.cpu_count(),
-                    include_dashboard=False,
-                    log_to_driver=False,
-                    logging_level=logging.ERROR,
-                    object_store_memory=OBJECT_STORE_BYTES,
-                    _node_ip_address="127.0.0.1",
-                    _temp_dir=str(self._folder),
-                )
-        except Exception as error:
-            raise RunError(f"Ray did not start on this machine: {cluster.cause(error)}") from error
-        finally:
-            constants.ENABLE_RAY_CLUSTER = clustered
+        with cluster.loopback(ray._private.ray_constants, self._folder):  # noqa: SLF001
+            options = cluster.local_options(self._folder, workers)
+            _init("Ray did not start on this machine", **options)
 
     def submit(self, worker: int, pack: Pack) -> None:
         """Give a pack to a worker that is idle."""
@@ -112,6 +88,9 @@ class RayExecutor:
         old = self._actors.pop(worker, None)
         if old is not None:
             ray.kill(old)
+            if self._folder is not None:  # A stopped process does not hear that.
+                cluster.kill(self._processes.pop(worker, None))
+        self._streams = {ref: w for ref, w in self._streams.items() if w != worker}
         actor = self._actors[worker] = self._actor.remote(*self._needs)
         self._starting[actor.ready.remote()] = worker
 
@@ -121,8 +100,10 @@ class RayExecutor:
         Raises
         ------
         RunError
-            If no worker can be started, or one can't write its checkpoints.
+            If no worker can be started, one can't write its checkpoints, or Ray is gone.
         """
+        if self._folder is not None:
+            _check_alive()
         pending = [*self._starting, *self._streams]
         if not pending:
             return []
@@ -137,7 +118,7 @@ class RayExecutor:
     def _started(self, ref: Any) -> Event:
         worker = self._starting.pop(ref)
         try:
-            ray.get(ref, timeout=GET_SECONDS)
+            self._processes[worker] = ray.get(ref, timeout=GET_SECONDS)
         except ray.exceptions.RayError as error:
             self._failed_starts[worker] += 1
             if self._failed_starts[worker] >= START_ATTEMPTS:
@@ -154,14 +135,9 @@ class RayExecutor:
         except StopIteration:
             del self._streams[stream]
             return WorkerReady(worker)
-        except ray.exceptions.RayTaskError as error:
-            del self._streams[stream]
-            if isinstance(error.cause, RunError):
-                raise RunError(f"worker {worker}: {error.cause}") from error
-            return WorkerLost(worker, cluster.cause(error), retry=False)
         except ray.exceptions.RayError as error:
             del self._streams[stream]
-            return WorkerLost(worker, cluster.cause(error))
+            return _lost(worker, error)
 
     def close(self) -> None:
         """End the workers and leave the cluster; a local one ends with it."""
@@ -174,23 +150,44 @@ class RayExecutor:
             cluster.remove(self._folder)
 
 
+def _lost(worker: int, error: ray.exceptions.RayError) -> WorkerLost:
+    """Say whether it is the trial's fault; the disk's stops the run."""
+    cause, text = getattr(error, "cause", None), cluster.cause(error)
+    if isinstance(cause, RunError):
+        raise RunError(f"worker {worker}: {cause}") from error
+    if isinstance(error, ray.exceptions.OutOfMemoryError) or isinstance(cause, MemoryError):
+        return WorkerLost(worker, text, retries=MEMORY_RETRIES)
+    return WorkerLost(worker, text, retry=not isinstance(error, ray.exceptions.RayTaskError))
+
+
 def _join(address: str) -> None:
-    cluster.check_address(address)
+    addresses.check_address(address)
+    with cluster.variable("RAY_gcs_server_port_wait_time_s", str(JOIN_SECONDS)):
+        _init(f"no Ray cluster answers at {address}", address=address)
+
+
+def _init(complaint: str, **options: Any) -> None:
     try:
-        with cluster.variable("RAY_gcs_server_port_wait_time_s", str(JOIN_SECONDS)):
-            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
     except Exception as error:
-        raise RunError(f"no Ray cluster answers at {address}: {cluster.cause(error)}") from error
+        raise RunError(f"{complaint}: {cluster.cause(error)}") from error
 
 
 def _tame() -> None:
     """Keep Ray's messages off the terminal, and its hands off the signals.
 
-    There is no switch for either: ``log_to_driver=False`` leaves this printer on, and
-    every start replaces the handler of SIGTERM, by one that ends the process.
+    Neither has a switch, and Ray's handler of SIGTERM ends the process.
     """
     ray._private.worker.print_to_stdstream = lambda *_, **__: None  # noqa: SLF001
     ray._private.utils.set_sigterm_handler = lambda _: None  # noqa: SLF001
+
+
+def _check_alive() -> None:
+    """Raise RunError if the local Ray is gone: it would end this process a little later."""
+    node: Any = ray._private.worker._global_node  # noqa: SLF001
+    gone = {"raylet", "gcs_server"}.intersection(name for name, _ in node.dead_processes())
+    if gone:
+        raise RunError(f"Ray's {min(gone)} was killed or has crashed; resume the run")
 
 
 def _cpus() -> int:

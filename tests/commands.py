@@ -44,6 +44,7 @@ class Command:
         self, *arguments: str | Path, folder: Path, code: str = "", **environment: str
     ) -> None:
         self._mark = f"{MARK}={secrets.token_hex(8)}"
+        self._folder = folder
         self._began = time.monotonic()
         code = code or "from hpsearch.cli import main; main()"
         name, value = self._mark.split("=")
@@ -89,18 +90,25 @@ class Command:
         found = {}
         for entry in Path("/proc").glob("[0-9]*"):
             with suppress(OSError):
-                if self._mark.encode() in (entry / "environ").read_bytes().split(b"\0"):
+                if self._is_mine(entry):
                     found[int(entry.name)] = (entry / "comm").read_text().strip()
         return found
+
+    def _is_mine(self, process: Path) -> bool:
+        """Tell by the mark, or, if the process overwrote its environment, by its open files."""
+        if self._mark.encode() in (process / "environ").read_bytes().split(b"\0"):
+            return True
+        files = (process / "fd").iterdir()
+        return any(str(file.readlink()).startswith(f"{self._folder}/") for file in files)
 
     def find(self, name: str) -> list[int]:
         """Return the processes of a name, such as ``raylet``."""
         return [pid for pid, comm in self.processes().items() if name in comm]
 
-    def until_none(self) -> None:
-        """Wait until nothing is left of it; raises if something stays."""
+    def until_none(self, name: str = "") -> None:
+        """Wait until no process of a name is left of it; raises if one stays."""
         last = time.monotonic() + SECONDS
-        while left := self.processes():
+        while left := self.find(name):
             if time.monotonic() > last:
                 self.kill()
                 raise TimeoutError(f"left behind: {left}")

@@ -24,7 +24,8 @@ PLACES = {
     "rich": ["hpsearch/cli.py", "hpsearch/cli_*.py", "hpsearch/console.py", "hpsearch/show*.py"],
     "sqlite3": ["hpsearch/database.py", "hpsearch/opening.py", "hpsearch/schema.py"],
     "pandas": [
-        *("hpsearch/results.py", "hpsearch/prediction.py", "hpsearch/console.py"),
+        *("hpsearch/results.py", "hpsearch/conclusion.py", "hpsearch/prediction.py"),
+        "hpsearch/console.py",
         *("hpsearch/show*.py", "hpsearch/report*.py", "hpsearch/diagnosis*.py"),
     ],
     "hpsearch": ["hpsearch/*"],

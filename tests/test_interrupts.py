@@ -122,6 +122,12 @@ if sys.argv[1] == "stuck":
 """
 
 
+NEXT = """
+from hpsearch import cluster
+cluster.remove(cluster.make_folder())
+"""
+
+
 @pytest.mark.parametrize("number", SIGNALS)
 def test_what_hangs_is_ended_with_all_it_started(short: Path, number: int) -> None:
     """Here the main thread is in C for hours: it can't handle a signal."""
@@ -149,11 +155,11 @@ def test_removing_a_cluster_ends_its_processes_and_no_others(
     assert cluster.MARK not in os.environ
     (folder / "file").write_text("x")
     cluster.remove(folder)
-    assert cluster.processes(folder) == []
+    assert cluster._processes(folder) == []
     assert doomed.wait() == -signal.SIGKILL
     assert not folder.exists()
     assert spared.poll() is None
-    assert cluster.processes(other) == [spared.pid]
+    assert cluster._processes(other) == [spared.pid]
     cluster.remove(other)
     assert spared.wait() == -signal.SIGKILL
 
@@ -257,14 +263,36 @@ def test_a_signal_in_the_search(place: Place, whole: dict[str, str]) -> None:
 
 
 def test_a_killed_master_takes_its_workers_along(place: Place, whole: dict[str, str]) -> None:
+    """Ray's agents notice later; the next run on this machine clears away what is left."""
     run = place.run("killed")
     command = place.start("killed")
     command.until(lambda: acknowledged(run) >= 20)
-    assert command.find("ray::")
+    assert command.find("ray::Training")
     command.signal(signal.SIGKILL)
     assert command.wait().code == -signal.SIGKILL
-    command.until_none()
+    command.until_none("ray::Training")
     assert acknowledged(run) < ALL_EPOCHS
+    assert difference(resume_here(run), whole) is None
+    Command(folder=place.short / "killed", code=NEXT).wait()
+    assert command.processes() == {}
+    assert place.left("killed") == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("process", ["raylet", "gcs_server"])
+def test_a_ray_that_dies_ends_the_run_in_one_line(
+    place: Place, whole: dict[str, str], process: str
+) -> None:
+    run = place.run("run")
+    command = place.start("run")
+    command.until(lambda: acknowledged(run) >= 20)
+    os.kill(command.find(process)[0], signal.SIGKILL)
+    ended = command.wait()
+    assert acknowledged(run) < ALL_EPOCHS
+    line = f"hpsearch: Ray's {process} was killed or has crashed; resume the run\n"
+    assert (ended.code, ended.err) == (1, line)
+    assert command.processes() == {}
+    assert place.left("run") == []
     assert difference(resume_here(run), whole) is None
 
 

@@ -15,8 +15,8 @@ import pytest
 import ray
 
 import hpsearch.ray_executor
+from hpsearch import addresses, datasets, session
 from hpsearch import cluster as clusters
-from hpsearch import datasets, session
 from hpsearch.events import Event, Reported, WorkerLost, WorkerReady
 from hpsearch.folder import RunFolder
 from hpsearch.ray_executor import RayExecutor
@@ -268,13 +268,13 @@ def website() -> Iterator[int]:
 )
 def test_what_is_no_address(address: str) -> None:
     with pytest.raises(InputError, match="HOST:PORT"):
-        clusters.check_address(address)
+        addresses.check_address(address)
 
 
 def test_addresses_at_which_no_cluster_answers(
     website: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(clusters, "ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(addresses, "ANSWER_SECONDS", 0.2)
     with closing(socket.create_server(("127.0.0.1", 0))) as mute:
         for address in (
             f"127.0.0.1:{website}",
@@ -284,11 +284,11 @@ def test_addresses_at_which_no_cluster_answers(
             f"{'a' * 70}.b:6379",
         ):
             with pytest.raises(RunError, match=f"no Ray cluster answers at {address}: "):
-                clusters.check_address(address)
+                addresses.check_address(address)
 
 
 def test_a_cluster_answers(cluster: RunningCluster) -> None:
-    clusters.check_address(cluster.address)
+    addresses.check_address(cluster.address)
 
 
 def test_a_long_temporary_folder_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
