@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.nn.initializers import initial
-from workers.nn.layout import Layout, layout
+from workers.nn.layout import Layout, layout, views
 from workers.nn.spec import NetworkSpec
 
 LEARNING_RATE = {"momentum": 1e-2, "adam": 1e-3}
@@ -84,7 +84,7 @@ class Problem:
         plan = self.layout
         row = initial(self.spec, plan, rng=self.generators()[member]).astype(np.float32)
         return [
-            (row[w.start : w.stop].reshape(w.shape), row[b.start : b.stop])
+            (np.ascontiguousarray(views(row[np.newaxis], w)), row[b.start : b.stop])
             for w, b in zip(plan.weights, plan.biases, strict=True)
         ]
 

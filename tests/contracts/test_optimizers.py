@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
+from workers.nn.layout import layout, views
 from workers.nn.learner import Learner
 from workers.nn.optimizers import OPTIMIZERS
+from workers.nn.regularizers import shorten
 from workers.nn.spec import NetworkSpec
 
 
@@ -98,6 +100,22 @@ def test_max_norm_bounds_the_weights_into_each_unit():
     x, y = np.eye(2), np.array([[30.0], [40.0]])
     row = _linear("sgd", x, y, [0, 0, 0], 1, learning_rate=1.0, max_norm=5.0)
     np.testing.assert_allclose(row, [3.0, 4.0, 35.0])
+
+
+def test_max_norm_bounds_the_weights_into_each_unit_of_every_layer():
+    limits = np.array([0.5, 100.0, 0.7])
+    rows = np.random.default_rng(0).standard_normal((3, 20 * 35 + 35 * 30 + 65))
+    before = rows.copy()
+    plan = layout(NetworkSpec(hidden=(35,)), features=20, scores=30)
+    for t in plan.weights:
+        shorten(rows, t.start, t.shape[0], t.shape[1], t.turned, limits)
+    np.testing.assert_array_equal(rows[1], before[1])
+    for t in plan.weights:
+        norms = np.linalg.norm(views(rows, t), axis=1)
+        np.testing.assert_allclose(norms[0], 0.5)
+        np.testing.assert_allclose(norms[2], 0.7)
+    biases = slice(plan.penalized, None)
+    np.testing.assert_array_equal(rows[:, biases], before[:, biases])
 
 
 RATES = {

@@ -46,6 +46,13 @@ def test_the_scale_is_a_deviation_a_bound_or_a_gain(name):
     assert weights.std() == pytest.approx(SPREADS[name][0] * 0.02 / usual, rel=0.02)
 
 
+def test_the_fan_in_of_a_later_layer_is_its_inputs():
+    row, plan, _ = _weights(initializer="he")
+    weights = views(row[np.newaxis], plan.weights[1])
+    assert weights.shape == (200, 10)
+    assert weights.std() == pytest.approx(0.1, rel=0.05)
+
+
 def test_biases_start_at_zero_and_scales_at_one():
     row, plan, _ = _weights(batch_normalization=True)
     assert all((row[tensor.start : tensor.stop] == 0).all() for tensor in plan.biases)

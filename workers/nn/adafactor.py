@@ -10,28 +10,28 @@ from workers.nn.layout import Floats, Integers
 
 @inlined
 def _factored(g: Floats, means: Floats, old: Any) -> None:
-    """Divide ``g`` ``(inputs, units)`` by its factored root mean square, in place.
+    """Divide the matrix ``g`` by its factored root mean square, in place.
 
     ``means`` holds the running means of ``g**2`` over the columns, then over the rows.
     """
     kind = g.dtype.type
-    inputs, units = g.shape
-    row_means, column_means = means[:inputs], means[inputs : inputs + units]
+    height, width = g.shape
+    row_means, column_means = means[:height], means[height : height + width]
     rest, total = kind(1) - old, kind(0)
-    for j in range(units):
+    for j in range(width):
         column_means[j] *= old
-    for i in range(inputs):
+    for i in range(height):
         row, squares = g[i], kind(0)
-        for j in range(units):
+        for j in range(width):
             square = row[j] * row[j] + kind(1e-30)
-            column_means[j] += rest / kind(inputs) * square
-        for j in range(units):
+            column_means[j] += rest / kind(height) * square
+        for j in range(width):
             squares += row[j] * row[j] + kind(1e-30)
-        row_means[i] = old * row_means[i] + rest / kind(units) * squares
+        row_means[i] = old * row_means[i] + rest / kind(width) * squares
         total += row_means[i]
-    for i in range(inputs):
-        row, share = g[i], row_means[i] * kind(inputs) / total
-        for j in range(units):
+    for i in range(height):
+        row, share = g[i], row_means[i] * kind(height) / total
+        for j in range(width):
             row[j] /= np.sqrt(share * column_means[j])
 
 
@@ -86,14 +86,14 @@ def adafactor(
         old = kind(1) - now[4] ** kind(-0.8)
         for s in range(segments.shape[0]):
             start, stop = segments[s, 0], segments[s, 1]
-            inputs, units = segments[s, 3], segments[s, 4]
+            height, width = segments[s, 3], segments[s, 4]
             x, g, v = rows[k, start:stop], gradient[k, start:stop], memory[k, 0, start:stop]
             if segments[s, 2]:
                 l2 = knobs[k, 0]
                 for i in range(x.shape[0]):
                     g[i] += l2 * x[i]
-            if inputs + units < stop - start:
-                _factored(g.reshape(inputs, units), v, old)
+            if height + width < stop - start:
+                _factored(g.reshape(height, width), v, old)
             else:
                 _whole(g, v, old)
             scale = now[0] * scales[k, s] * max(kind(1e-3), _root_mean_square(x))

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from workers.nn.layout import Floats, Layout
+from workers.nn.layout import Floats, Layout, views
 from workers.nn.spec import NetworkSpec
 
 Initializer = Callable[[np.random.Generator, tuple[int, ...], float | None], Floats]
@@ -57,8 +57,8 @@ def initial(spec: NetworkSpec, layout: Layout, *, rng: np.random.Generator) -> F
     """
     row = np.zeros(layout.size)
     for tensor in layout.weights:
-        values = INITIALIZERS[spec.initializer](rng, tensor.shape, spec.initial_scale)
-        row[tensor.start : tensor.stop] = values.ravel()
+        weights = views(row[np.newaxis], tensor)
+        weights[...] = INITIALIZERS[spec.initializer](rng, weights.shape, spec.initial_scale)
     for tensor in layout.scales:
         row[tensor.start : tensor.stop] = 1
     return row

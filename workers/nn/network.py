@@ -103,8 +103,8 @@ class Passes:
 
     def _product(self, layer: int, below: Floats) -> Floats:
         tensor = self.net.layout.weights[layer]
-        z = self._empty(tensor.shape[1])
         weights = views(self.net.rows, tensor)
+        z = self._empty(weights.shape[-1])
         self.forward.append(partial(np.matmul, _flat(below), weights, _flat(z)))
         return z
 

@@ -48,7 +48,7 @@ class Optimizer:
 
     A kernel gets ``clock``, whose first entry is the step; ``rates`` ``(steps, members,
     5)``: learning rate, momentum, unbias1, unbias2 and t; ``knobs`` ``(members, 6)`` as
-    named by ``KNOBS``; ``segments``, ranges ``(start, stop, penalized, inputs, units)`` of
+    named by ``KNOBS``; ``segments``, ranges ``(start, stop, penalized, height, width)`` of
     the row whose rate is multiplied by ``scales[member, segment]``; the rows of parameters,
     gradients; and ``memory`` ``(members, slots, parameters)``. ``per_tensor`` rules need a
     segment for every tensor; only ``unbiased`` ones are given unbias1 and unbias2. Without

@@ -65,26 +65,48 @@ def penalize(rows: Floats, gradient: Floats, penalized: int, numbers: Floats) ->
                     g[i] *= scale
 
 
+@inlined
+def _shorten_columns(w: Floats, limit: Any) -> None:
+    """Scale each column to at most this norm, in place."""
+    factors = np.zeros(w.shape[1], w.dtype)
+    for i in range(w.shape[0]):
+        for j in range(w.shape[1]):
+            factors[j] += w[i, j] * w[i, j]
+    for j in range(w.shape[1]):
+        norm = np.sqrt(factors[j])
+        factors[j] = limit / norm if norm > limit else w.dtype.type(1)
+    for i in range(w.shape[0]):
+        for j in range(w.shape[1]):
+            w[i, j] *= factors[j]
+
+
+@inlined
+def _shorten_rows(w: Floats, limit: Any) -> None:
+    """Scale each row to at most this norm, in place."""
+    for j in range(w.shape[0]):
+        norm = w.dtype.type(np.sqrt(_squares(w[j])))
+        if norm > limit:
+            factor = limit / norm
+            for i in range(w.shape[1]):
+                w[j, i] *= factor
+
+
 @kernel
-def shorten(rows: Floats, start: int, inputs: int, units: int, limits: Floats) -> None:
+def shorten(
+    rows: Floats, start: int, height: int, width: int, turned: bool, limits: Floats
+) -> None:
     """Scale the weights into each unit to at most the member's norm, 0 for none.
 
-    The layer's weights are ``rows[:, start:]`` as ``(members, inputs, units)``.
+    The layer's weights are ``rows[:, start:]`` as ``(members, height, width)``; ``turned``
+    ones have a row for each unit, others a column.
     """
-    one = rows.dtype.type(1)
     for k in range(rows.shape[0]):
         if limits[k] > rows.dtype.type(0):
-            norms = np.zeros(units, rows.dtype)
-            w = rows[k, start : start + inputs * units].reshape((inputs, units))
-            for i in range(inputs):
-                for j in range(units):
-                    norms[j] += w[i, j] * w[i, j]
-            for j in range(units):
-                norm = np.sqrt(norms[j])
-                norms[j] = limits[k] / norm if norm > limits[k] else one
-            for i in range(inputs):
-                for j in range(units):
-                    w[i, j] *= norms[j]
+            w = rows[k, start : start + height * width].reshape((height, width))
+            if turned:
+                _shorten_rows(w, limits[k])
+            else:
+                _shorten_columns(w, limits[k])
 
 
 @inlined

@@ -66,7 +66,8 @@ def update_calls(
     limits = np.array([spec.max_norm or 0 for spec in specs], rows.dtype)
     if limits.any():
         calls += [
-            partial(shorten, rows, t.start, t.shape[0], t.shape[1], limits) for t in plan.weights
+            partial(shorten, rows, t.start, t.shape[0], t.shape[1], t.turned, limits)
+            for t in plan.weights
         ]
     if memory.ema_decay:
         decay = np.array([memory.ema_decay, 1 - memory.ema_decay], rows.dtype)
