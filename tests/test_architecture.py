@@ -121,11 +121,23 @@ def long_functions(path: str, source: str) -> list[str]:
     ]
 
 
+def is_record(node: ast.AST) -> bool:
+    """Whether a class is a dataclass without methods: a row of a table, such as a message."""
+    return (
+        isinstance(node, ast.ClassDef)
+        and any("dataclass" in ast.unparse(decorator) for decorator in node.decorator_list)
+        and not any(isinstance(child, Function) for child in node.body)
+    )
+
+
 def public_names(source: str) -> list[str]:
-    """Return what a module defines without an underscore, tables in UPPER_CASE aside."""
+    """Return what a module defines without an underscore, tables and records aside.
+
+    Tables are named in UPPER_CASE.
+    """
     names = []
     for node in ast.parse(source).body:
-        if isinstance(node, Definition):
+        if isinstance(node, Definition) and not is_record(node):
             names.append(node.name)
         elif isinstance(node, ast.Assign | ast.AnnAssign):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
@@ -229,6 +241,11 @@ DOCUMENTED = '"""D."""\n'
             "hpsearch/a.py",
             "a = b = c = d = 1\ne, f, g = 1, 2, 3\nh: int = 1\ni = 0",
         ),
+        (
+            crowded_module,
+            "hpsearch/a.py",
+            "\n".join(f"@dataclass\nclass Row{k}:\n  def f(self): ..." for k in range(9)),
+        ),
         (undocumented, "hpsearch/a.py", "x = 1"),
         (undocumented, "hpsearch/a.py", DOCUMENTED + "def f(): ..."),
         (undocumented, "hpsearch/a.py", DOCUMENTED + "class A: ..."),
@@ -254,6 +271,11 @@ def test_rule_can_fail(rule: Callable[[str, str], list[str]], path: str, source:
         (long_functions, "hpsearch/a.py", 'def f():\n    """' + "\n" * 60 + '"""\n    return 1'),
         (crowded_module, "hpsearch/a.py", "\n".join(f"def f{k}(): ..." for k in range(8))),
         (crowded_module, "hpsearch/a.py", "\n".join(f"TABLE_{k} = _x{k} = 1" for k in range(9))),
+        (
+            crowded_module,
+            "hpsearch/a.py",
+            "\n".join(f"@dataclass\nclass Row{k}:\n  x: int" for k in range(9)),
+        ),
         (
             undocumented,
             "hpsearch/a.py",
