@@ -297,7 +297,7 @@ def test_a_ray_that_dies_ends_the_run_in_one_line(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(6))
 def test_signals_at_random_moments(place: Place, whole: dict[str, str], seed: int) -> None:
     """Of any kind, three in a row, each answered by a resume on Ray."""
     rng = random.Random(seed)

@@ -1,0 +1,159 @@
+"""From the command line to the table: on a Ray of its own, and on one that runs already."""
+
+import socket
+import struct
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from hpsearch import config as configs
+from hpsearch.cli import main
+from tests.commands import Command, Ended, write_config
+from tests.conftest import RunningCluster, short_folder
+from tests.faults.outcome import difference, outcome
+from tests.support import run_here
+
+COLUMNS = "trial,stage,state,epochs,val_accuracy,learning_rate,l2"
+SPACE = {
+    "learning_rate": {"type": "float", "low": 1e-4, "high": 1.0, "log": True},
+    "l2": {"type": "float", "low": 1e-6, "high": 0.1, "log": True},
+    "dropout": {"type": "float", "low": 0.0, "high": 0.5},
+}
+LISTEN = "0A"
+
+
+@dataclass(frozen=True)
+class LocalRun:
+    """A finished run on a Ray of its own, and what was seen of its processes meanwhile."""
+
+    path: Path
+    config: Path
+    ended: Ended
+    listening: dict[str, set[str]]
+    token: str
+    shown: str
+    left: tuple[object, ...]
+
+
+@pytest.fixture(scope="module")
+def local_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRun]:
+    """A run of two workers, in a home where nothing can be written."""
+    folder = tmp_path_factory.mktemp("local")
+    config = write_config(folder / "tiny.yaml", search_space=SPACE)
+    with short_folder() as short:
+        command = Command(
+            *("run", config, "--results", folder, "--workers", "2"), folder=short, HOME="/dev/null"
+        )
+        command.until(lambda: len(command.find("ray::Training")) == 2)
+        listening = listeners(command)
+        raylet = Path(f"/proc/{command.find('raylet')[0]}/environ").read_text().split("\0")
+        token = dict(item.split("=", 1) for item in raylet if item).get("RAY_AUTH_TOKEN", "")
+        shown = "".join(Path(f"/proc/{pid}/cmdline").read_text() for pid in command.processes())
+        ended = command.wait()
+        left = (command.processes(), list(short.iterdir()))
+        yield LocalRun(folder / "tiny", config, ended, listening, token, shown, left)
+
+
+def listeners(command: Command) -> dict[str, set[str]]:
+    """Return the addresses at which the processes of a command listen, by their names."""
+    found: dict[str, set[str]] = {}
+    for pid, name in command.processes().items():
+        sockets = set()
+        with suppress(OSError):
+            for link in Path(f"/proc/{pid}/fd").iterdir():
+                sockets.add(str(link.readlink()).removeprefix("socket:[").removesuffix("]"))
+        for table in ("tcp", "tcp6"):
+            for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
+                fields = line.split()
+                if fields[3] == LISTEN and fields[9] in sockets:
+                    found.setdefault(name, set()).add(address(fields[1].split(":")[0]))
+    return found
+
+
+def address(text: str) -> str:
+    """Return an address as the kernel writes it, four bytes at a time, in the usual way."""
+    words = [text[k : k + 8] for k in range(0, len(text), 8)]
+    data = b"".join(struct.pack("=I", int(word, 16)) for word in words)
+    return socket.inet_ntop(socket.AF_INET if len(data) == 4 else socket.AF_INET6, data)
+
+
+def test_a_run_ends_well_and_says_nothing_of_ray(local_run: LocalRun) -> None:
+    assert (local_run.ended.code, local_run.ended.err) == (0, "")
+    assert "Leaderboard" in local_run.ended.out
+    words = local_run.ended.out.lower().replace("/", " ").split()
+    assert not [word for word in words if word.startswith(("ray", "(ray", "[ray", "warn"))]
+
+
+def test_nothing_is_left_of_its_ray(local_run: LocalRun) -> None:
+    assert local_run.left == ({}, [])
+
+
+def test_its_ray_listens_on_this_machine_only(local_run: LocalRun) -> None:
+    assert {"raylet", "gcs_server", "ray::TrainingAc"} <= local_run.listening.keys()
+    heard = set().union(*local_run.listening.values())
+    assert heard <= {"127.0.0.1", "::ffff:127.0.0.1", "::1"}, local_run.listening
+
+
+def test_its_ray_has_a_token_that_nobody_else_sees(local_run: LocalRun) -> None:
+    assert len(local_run.token) == 64
+    assert "raylet" in local_run.shown
+    assert local_run.token not in local_run.shown
+    for path in local_run.path.rglob("*"):
+        assert path.is_dir() or local_run.token.encode() not in path.read_bytes()
+
+
+def test_it_is_the_run_of_this_process(local_run: LocalRun, tmp_path: Path) -> None:
+    folder, _ = run_here(configs.load(local_run.config, assignments=[], name=None), tmp_path / "r")
+    assert difference(outcome(local_run.path), outcome(folder.path)) is None
+
+
+def call(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(main, list(map(str, arguments)))
+
+
+def table(run: Path) -> str:
+    """Return what the command of the promise prints."""
+    result = call("results", run, "--format", "csv", "--columns", COLUMNS)
+    assert result.exit_code == 0
+    assert result.stderr == ""
+    return result.stdout
+
+
+def test_one_worker_and_two_give_the_same_table(
+    local_run: LocalRun, cluster: RunningCluster, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The one on a cluster that runs already, and goes on running."""
+    how = ("--workers", "1", "--address", cluster.address)
+    result = call("run", local_run.config, "--results", tmp_path, *how)
+    assert result.exit_code == 0, result.output
+    assert capfd.readouterr() == ("", "")
+    assert cluster.command.process.poll() is None
+    one, two = table(tmp_path / "tiny"), table(local_run.path)
+    assert one == two
+    assert one.splitlines()[0] == COLUMNS
+    assert len(one.splitlines()) == 1 + 10
+
+
+@pytest.mark.parametrize(
+    ("where", "code", "message"),
+    [
+        ("127.0.0.1:1", 1, "hpsearch: no Ray cluster answers at 127.0.0.1:1: "),
+        ("somewhere", 2, "hpsearch: the address of a Ray cluster is HOST:PORT; got 'somewhere'; "),
+    ],
+)
+def test_a_wrong_address(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], where: str, code: int, message: str
+) -> None:
+    config = write_config(tmp_path / "tiny.yaml")
+    results = tmp_path / "results"
+    result = call("run", config, "--results", results, "--address", where)
+    assert result.exit_code == code
+    assert result.stdout == ""
+    assert result.stderr.startswith(message)
+    assert len(result.stderr.splitlines()) == 1
+    assert not results.exists()
+    assert capfd.readouterr() == ("", "")
