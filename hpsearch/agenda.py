@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from hpsearch.config import SearchConfig
 from hpsearch.rescoring import RescoringRun
-from hpsearch.rules import num_promoted
+from hpsearch.settings.rules import num_promoted
 from hpsearch.space import SearchSpace
 from hpsearch.stage_run import StageRun
 from hpsearch.stages import Verdict

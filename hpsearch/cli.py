@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from hpsearch import cli_results, cli_search
+from hpsearch.terminal import cli_results, cli_search
 from workers.errors import HpsearchError, InputError
 
 

@@ -10,19 +10,25 @@ from typing import Annotated, Any
 from annotated_types import Len
 from pydantic import Field, ValidationError
 
-from hpsearch import documents, lint, rules
-from hpsearch.complaints import complain
-from hpsearch.dimensions import Dimension
-from hpsearch.networks import compose, corners, limits, parse_network, with_layer_conditions
-from hpsearch.section import Section
-from hpsearch.sections import (
+from hpsearch.settings import documents, lint, rules
+from hpsearch.settings.complaints import complain
+from hpsearch.settings.dimensions import Dimension
+from hpsearch.settings.networks import (
+    compose,
+    corners,
+    limits,
+    parse_network,
+    with_layer_conditions,
+)
+from hpsearch.settings.section import Section
+from hpsearch.settings.sections import (
     CheckpointConfig,
     DataConfig,
     EnsembleConfig,
     StudyConfig,
 )
+from hpsearch.settings.stage_sections import Points, RescoreConfig, StageConfig
 from hpsearch.space import SearchSpace
-from hpsearch.stage_sections import Points, RescoreConfig, StageConfig
 from workers.errors import InputError
 from workers.nn import families
 from workers.nn.spec import NetworkSpec

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from hpsearch import model
 from hpsearch.folder import RunFolder
 from hpsearch.model import Floats, Model
-from hpsearch.sections import METRICS
 from hpsearch.selection import METHODS
+from hpsearch.settings.sections import METRICS
 from workers import checkpoints, files
 from workers.errors import CheckpointError, InputError
 

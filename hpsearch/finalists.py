@@ -5,7 +5,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 from hpsearch.results import Results
-from hpsearch.rules import RESCORE
+from hpsearch.settings.rules import RESCORE
 
 
 def finalists(results: Results, names: Sequence[str]) -> list[dict[str, Any]]:

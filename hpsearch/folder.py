@@ -7,8 +7,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from hpsearch import documents, locks
+from hpsearch import locks
 from hpsearch.config import SearchConfig, build
+from hpsearch.settings import documents
 from hpsearch.store import Store
 from workers import files
 from workers.errors import InputError

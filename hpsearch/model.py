@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from hpsearch.networks import parse_network
+from hpsearch.settings.networks import parse_network
 from workers import checkpoints
 from workers.checkpoints import Snapshot
 from workers.errors import CheckpointError, InputError

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from hpsearch.folder import RunFolder
-from hpsearch.rows import StageRow, TrialRow
 from hpsearch.space import SearchSpace
+from hpsearch.sqlite.rows import StageRow, TrialRow
 from hpsearch.stage_run import conclude
 from hpsearch.stages import StageResult
 from hpsearch.store import Store

@@ -6,8 +6,8 @@ from typing import Any
 
 from hpsearch import datasets
 from hpsearch.config import SearchConfig
-from hpsearch.dimensions import FixedDimension, FloatDimension, IntDimension
 from hpsearch.scales import from_unit
+from hpsearch.settings.dimensions import FixedDimension, FloatDimension, IntDimension
 from workers.nn.gradient_check import Finding, check_gradients
 from workers.nn.sanity_check import check_sanity
 from workers.nn.spec import NetworkSpec

@@ -12,7 +12,7 @@ import optuna
 from optuna.pruners import BasePruner
 from optuna.trial import Trial, TrialState, create_trial
 
-from hpsearch.pruner_sections import (
+from hpsearch.settings.pruner_sections import (
     HalvingRule,
     MedianRule,
     PatienceRule,

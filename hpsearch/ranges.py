@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from hpsearch.dimensions import CategoricalDimension, Dimension, IntDimension, Numeric
 from hpsearch.scales import from_scale, snapped, to_scale, to_unit, width
-from hpsearch.stage_sections import NarrowConfig
+from hpsearch.settings.dimensions import CategoricalDimension, Dimension, IntDimension, Numeric
+from hpsearch.settings.stage_sections import NarrowConfig
 from hpsearch.verdicts import Side, Verdict
 
 BORDER = 0.05

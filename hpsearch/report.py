@@ -9,13 +9,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-from hpsearch import report_charts, report_head, report_tables
 from hpsearch.folder import RunFolder
-from hpsearch.marks import legend, stage_entries
-from hpsearch.markup import Markup, cut, join, literal, tag
-from hpsearch.report_curves import curves
-from hpsearch.report_data import RunData, load
-from hpsearch.report_style import style_sheet
+from hpsearch.reporting import report_charts, report_head, report_tables
+from hpsearch.reporting.marks import legend, stage_entries
+from hpsearch.reporting.markup import Markup, cut, join, literal, tag
+from hpsearch.reporting.report_curves import curves
+from hpsearch.reporting.report_data import RunData, load
+from hpsearch.reporting.report_style import style_sheet
 from workers.errors import InputError, RunError
 
 SUFFIXES: Final = (".html", ".htm")

@@ -7,9 +7,9 @@ from typing import Any, Self
 
 import pandas as pd
 
-from hpsearch import schema
 from hpsearch.folder import RunFolder
-from hpsearch.rows import EpochRow, TrialRow
+from hpsearch.sqlite import schema
+from hpsearch.sqlite.rows import EpochRow, TrialRow
 from hpsearch.store import Store
 from workers.errors import InputError
 from workers.messages import Checkpoint

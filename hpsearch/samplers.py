@@ -21,14 +21,14 @@ from optuna.samplers import BaseSampler
 from optuna.study import Study
 from optuna.trial import Trial, TrialState
 
-from hpsearch.dimensions import (
+from hpsearch.scales import last_step, on_grid
+from hpsearch.settings.dimensions import (
     CategoricalDimension,
     Dimension,
     FixedDimension,
     IntDimension,
     is_active,
 )
-from hpsearch.scales import last_step, on_grid
 from hpsearch.space import SearchSpace, decode, encode
 from workers.seeds import Purpose, generator, integer
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from hpsearch.config import SearchConfig
 from hpsearch.pruners import Referee
-from hpsearch.rules import num_promoted
+from hpsearch.settings.rules import num_promoted
+from hpsearch.settings.stage_sections import LEARNING
 from hpsearch.space import SearchSpace
-from hpsearch.stage_sections import LEARNING
 from hpsearch.stages import StageResult, Verdict, border_verdicts, narrow, promoted
 from hpsearch.studies import StageStudy
 from hpsearch.trials import TrialRecord

@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hpsearch.dimensions import CategoricalDimension, FixedDimension, Numeric
 from hpsearch.ranges import judged, remaining
+from hpsearch.settings.dimensions import CategoricalDimension, FixedDimension, Numeric
+from hpsearch.settings.stage_sections import NarrowConfig
 from hpsearch.space import SearchSpace
-from hpsearch.stage_sections import NarrowConfig
 from hpsearch.verdicts import Verdict, sentence
 
 __all__ = ["Limits", "StageResult", "Verdict", "border_verdicts", "narrow", "promoted"]

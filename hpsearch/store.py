@@ -7,9 +7,9 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Self
 
-from hpsearch import opening, rows, schema
-from hpsearch.database import Database
-from hpsearch.rows import EpochRow, FailureRow, StageRow, TrialRow
+from hpsearch.sqlite import opening, rows, schema
+from hpsearch.sqlite.database import Database
+from hpsearch.sqlite.rows import EpochRow, FailureRow, StageRow, TrialRow
 from workers.messages import Checkpoint, EpochReport
 from workers.tensors import canonical
 

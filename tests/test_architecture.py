@@ -20,14 +20,10 @@ SOURCES = {
 PLACES = {
     "ray": ["hpsearch/ray_executor.py", "workers/actor.py"],
     "optuna": ["hpsearch/samplers.py", "hpsearch/studies.py", "hpsearch/pruners.py"],
-    "click": ["hpsearch/cli.py", "hpsearch/cli_*.py"],
-    "rich": ["hpsearch/cli.py", "hpsearch/cli_*.py", "hpsearch/console.py", "hpsearch/show*.py"],
-    "sqlite3": ["hpsearch/database.py", "hpsearch/opening.py", "hpsearch/schema.py"],
-    "pandas": [
-        *("hpsearch/results.py", "hpsearch/conclusion.py", "hpsearch/prediction.py"),
-        "hpsearch/console.py",
-        *("hpsearch/show*.py", "hpsearch/report*.py", "hpsearch/diagnosis*.py"),
-    ],
+    "click": ["hpsearch/cli.py", "hpsearch/terminal/*"],
+    "rich": ["hpsearch/cli.py", "hpsearch/terminal/*"],
+    "sqlite3": ["hpsearch/sqlite/*"],
+    "pandas": ["hpsearch/results.py", "hpsearch/prediction.py", "hpsearch/terminal/*"],
     "hpsearch": ["hpsearch/*"],
     "pickle": [],
 }

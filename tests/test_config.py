@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hpsearch.config import build, load, parse_network
-from hpsearch.sections import METRICS
+from hpsearch.settings.sections import METRICS
 from tests.support import TINY, tiny, tiny_config
 from workers.errors import InputError
 from workers.nn.spec import NetworkSpec

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from hpsearch import console as consoles
-from hpsearch.console import LiveTable, PlainLines, display, rate_text
 from hpsearch.events import Dispatch, Reported, WorkerReady
 from hpsearch.progress import Progress, progress
 from hpsearch.search import Search
+from hpsearch.terminal import console as consoles
+from hpsearch.terminal.console import LiveTable, PlainLines, display, rate_text
 from tests.support import a_report, run_here, tiny_config
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from hpsearch.config import build
-from hpsearch.networks import compose
+from hpsearch.settings.networks import compose
 from tests.support import tiny, tiny_config
 from workers.errors import InputError
 from workers.nn.spec import NetworkSpec
@@ -92,8 +92,8 @@ def test_units_of_a_layer_are_searched_where_there_is_one() -> None:
 
 
 def test_the_gaussian_process_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hpsearch.rules.find_spec", lambda name: None)
+    monkeypatch.setattr("hpsearch.settings.rules.find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"needs PyTorch.*pip install 'hpsearch\[gp\]'"):
         tiny_config(**two(sampler="gp"))
-    monkeypatch.setattr("hpsearch.rules.find_spec", lambda name: "there")
+    monkeypatch.setattr("hpsearch.settings.rules.find_spec", lambda name: "there")
     tiny_config(**two(sampler="gp"))

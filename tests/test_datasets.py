@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hpsearch.datasets import Split, load, read_features
-from hpsearch.sections import DataConfig
+from hpsearch.settings.sections import DataConfig
 from workers.errors import InputError
 
 

@@ -7,7 +7,7 @@ import pytest
 from hpsearch import datasets
 from hpsearch.events import Reported, WorkerLost, WorkerReady
 from hpsearch.executors import SerialExecutor
-from hpsearch.sections import DataConfig
+from hpsearch.settings.sections import DataConfig
 from workers.data import Dataset
 from workers.errors import RunError
 from workers.messages import Pack, RunSettings, Trial

@@ -21,11 +21,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hpsearch import config as configs
-from hpsearch import datasets, documents
+from hpsearch import datasets
 from hpsearch.cli import main
 from hpsearch.config import SearchConfig
 from hpsearch.folder import RunFolder
 from hpsearch.results import Results
+from hpsearch.settings import documents
 from hpsearch.store import Store
 from tests.support import TINY, tiny
 from workers.errors import HpsearchError, InputError

@@ -21,8 +21,8 @@ from hpsearch.events import Event, Reported, WorkerLost, WorkerReady
 from hpsearch.folder import RunFolder
 from hpsearch.ray_executor import RayExecutor
 from hpsearch.search import Search
-from hpsearch.sections import DataConfig
 from hpsearch.session import Place
+from hpsearch.settings.sections import DataConfig
 from hpsearch.store import Store
 from tests.conftest import RunningCluster
 from tests.faults.outcome import difference, outcome

@@ -17,10 +17,10 @@ from hpsearch import report
 from hpsearch.cli import main
 from hpsearch.conclusion import reload
 from hpsearch.folder import RunFolder
-from hpsearch.report_curves import finalists
-from hpsearch.report_data import load
-from hpsearch.report_failures import grouped
-from hpsearch.report_style import DARK, LIGHT
+from hpsearch.reporting.report_curves import finalists
+from hpsearch.reporting.report_data import load
+from hpsearch.reporting.report_failures import grouped
+from hpsearch.reporting.report_style import DARK, LIGHT
 from hpsearch.store import Store
 from tests.support import run_here, tiny_config
 from workers.checkpoints import file_name

@@ -9,15 +9,15 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from hpsearch.dimensions import (
+from hpsearch.samplers import SAMPLERS
+from hpsearch.settings.dimensions import (
     CategoricalDimension,
     FixedDimension,
     FloatDimension,
     IntDimension,
 )
-from hpsearch.samplers import SAMPLERS
+from hpsearch.settings.stage_sections import ENUMERATING, LEARNING, SamplerName
 from hpsearch.space import SearchSpace
-from hpsearch.stage_sections import ENUMERATING, LEARNING, SamplerName
 from hpsearch.studies import StageStudy
 
 INDEPENDENT = ("random", "sobol")
@@ -273,6 +273,6 @@ class TestMisuse:
 
 
 def test_the_search_space_itself_needs_no_optuna():
-    code = "import hpsearch.stages, hpsearch.lint, sys; print('optuna' in sys.modules)"
+    code = "import hpsearch.stages, hpsearch.settings.lint, sys; print('optuna' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"

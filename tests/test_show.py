@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from hpsearch import show
 from hpsearch.conclusion import Conclusion, reload
 from hpsearch.folder import RunFolder
 from hpsearch.results import Results
-from hpsearch.show_tables import print_frame, score_text
+from hpsearch.terminal import show
+from hpsearch.terminal.show_tables import print_frame, score_text
 
 
 def screen(width: int, *, terminal: bool) -> Console:

@@ -5,14 +5,14 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from hpsearch.dimensions import (
+from hpsearch.scales import to_unit, width
+from hpsearch.settings.dimensions import (
     CategoricalDimension,
     FloatDimension,
     IntDimension,
 )
-from hpsearch.scales import to_unit, width
+from hpsearch.settings.stage_sections import NarrowConfig
 from hpsearch.space import SearchSpace
-from hpsearch.stage_sections import NarrowConfig
 from hpsearch.stages import StageResult, Verdict, border_verdicts, narrow, promoted
 
 LOG = FloatDimension(type="float", low=1e-6, high=10.0, log=True)

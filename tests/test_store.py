@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import workers
-from hpsearch import opening, schema
+from hpsearch.sqlite import opening, schema
 from hpsearch.store import Store
 from workers.checkpoints import file_name
 from workers.errors import InputError, RunError

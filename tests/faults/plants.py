@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from hpsearch import events as ev
-from hpsearch import locks, master, opening
-from hpsearch.database import Database
+from hpsearch import locks, master
 from hpsearch.master import Master
 from hpsearch.retention import Retention
 from hpsearch.search import Search
+from hpsearch.sqlite import opening
+from hpsearch.sqlite.database import Database
 from hpsearch.trials import TrialRecord
 from workers import checkpoints, files, seeds, training
 

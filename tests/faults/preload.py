@@ -8,7 +8,7 @@ from pathlib import Path
 import hpsearch
 from tests.support import run_here, tiny_config
 
-for module in pkgutil.iter_modules(hpsearch.__path__, "hpsearch."):
+for module in pkgutil.walk_packages(hpsearch.__path__, "hpsearch."):
     importlib.import_module(module.name)
 
 with tempfile.TemporaryDirectory() as folder:

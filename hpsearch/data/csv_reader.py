@@ -1,0 +1,137 @@
+"""The reader of CSV files."""
+
+import codecs
+import csv
+import re
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv
+
+from hpsearch.data.columns import assemble, choose
+from hpsearch.data.tables import Source, Table, read_bytes, shown
+from workers.errors import InputError
+
+_CELL = re.compile(r"column #(\d+): Row #(\d+): .* invalid value (.*)", re.DOTALL)
+
+
+def read_csv(source: Source) -> Table:
+    """Read a CSV file in UTF-8, gzipped or not; without a header, columns are numbers.
+
+    Labels are kept as text, without the blanks around them.
+    """
+    data = read_bytes(source.path)
+    _check_text(data, source)
+    names, start = _read_names(data, source)
+    features, target = choose(names, source, named=source.header)
+    columns = [*features, *([] if target is None else [target])]
+    text = {str(target): pa.string()}
+    types = {str(c): pa.float64() for c in features} | (text if target is not None else {})
+    body = pa.py_buffer(data).slice(start)
+    table = _parse_csv(body, names, types, [str(c) for c in columns], source)
+    return assemble(table, [names[c] for c in columns], source, labelled=target is not None)
+
+
+def _check_text(data: bytes, source: Source) -> None:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    view = memoryview(data)
+    try:
+        for start in range(0, len(data), 1 << 20):
+            decoder.decode(view[start : start + (1 << 20)], start + (1 << 20) >= len(data))
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{shown(source.path)} must be text in UTF-8",
+            f"bytes that are not ({error.object[error.start : error.start + 4].hex(' ')})",
+            "save it as UTF-8 or give its format",
+        ) from None
+    if b"\0" in data:
+        raise InputError(
+            f"{shown(source.path)} must be text in UTF-8", "NUL bytes", "save it as plain text"
+        )
+
+
+def _read_names(data: bytes, source: Source) -> tuple[list[str], int]:
+    """Return the columns' names and the offset of the first row."""
+    first = re.compile(rb"(?:\xef\xbb\xbf)?(\s*[\r\n])?([^\r\n]*)(\r\n|\r|\n)?").match(data)
+    delimiter = _delimiter(source)
+    if first is None or not first[2].strip():
+        raise InputError("a data file must have rows", f"{shown(source.path)}, empty", "fill it")
+    try:
+        cells = next(csv.reader([first[2].decode()], delimiter=delimiter))
+    except csv.Error as error:
+        raise InputError(
+            f"the first line of {shown(source.path)} must be CSV", str(error), "check the file"
+        ) from None
+    if not source.header:
+        return [str(column) for column in range(len(cells))], first.start(2)
+    names = [cell.strip() for cell in cells]
+    if "" in names:
+        raise InputError(
+            "every column must have a name",
+            f"none for column {names.index('')} in {shown(source.path)}",
+            "name it, or set header: false if the file has no header",
+        )
+    return names, first.end()
+
+
+def _delimiter(source: Source) -> str:
+    tabbed = source.path.removesuffix(".gz").endswith(".tsv") and source.delimiter == ","
+    delimiter = "\t" if tabbed else source.delimiter
+    if len(delimiter) != 1 or not delimiter.isascii() or delimiter in '\r\n"\0':
+        raise InputError(
+            "delimiter must be one ASCII character, no quote or line end",
+            repr(delimiter),
+            "correct it",
+        )
+    return delimiter
+
+
+def _parse_csv(
+    body: pa.Buffer,
+    names: list[str],
+    types: dict[str, pa.DataType],
+    columns: list[str],
+    source: Source,
+) -> pa.Table:
+    ragged: list[Any] = []
+
+    def skip(row: Any) -> str:
+        ragged[1:] = []
+        ragged.append(row)
+        return "skip"
+
+    try:
+        table = pa.csv.read_csv(
+            pa.BufferReader(body),
+            pa.csv.ReadOptions(
+                use_threads=False,
+                column_names=[str(column) for column in range(len(names))],
+                block_size=max(1 << 20, min(len(names) << 8, 1 << 28)),
+            ),
+            pa.csv.ParseOptions(delimiter=_delimiter(source), invalid_row_handler=skip),
+            pa.csv.ConvertOptions(column_types=types, include_columns=columns),
+        )
+    except pa.ArrowException as error:
+        raise _unreadable(str(error), names, source) from None
+    if ragged:
+        row = ragged[0]
+        raise InputError(
+            f"every row of {shown(source.path)} must have {len(names)} columns",
+            f"{row.actual_columns} in row {row.number - 1} (counted from 0)",
+            "complete it, or correct delimiter",
+        )
+    return table
+
+
+def _unreadable(message: str, names: list[str], source: Source) -> InputError:
+    cell = _CELL.search(message)
+    if "Empty CSV" in message:
+        return InputError("a data file must have rows", f"{shown(source.path)}, none", "add some")
+    if cell is None:
+        return InputError(f"{shown(source.path)} must be CSV", shown(message), "check the file")
+    return InputError(
+        "features must be numbers",
+        f"{shown(cell[3].strip(chr(39)))} in row {int(cell[2]) - 1} (counted from 0),"
+        f" column {shown(names[int(cell[1])])} of {shown(source.path)}",
+        "encode or drop the column, or set header: false if the file has no header",
+    )

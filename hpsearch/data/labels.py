@@ -1,0 +1,129 @@
+"""From raw labels to what a loss takes: class indices, or numbers in regression."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hpsearch.data.tables import Table, listed, shown
+from workers.errors import InputError
+
+_MISSING = frozenset({"", "nan", "NaN", "NAN", "NA", "<NA>", "null", "NULL"})
+
+
+class Labelled(Protocol):
+    """Rows with raw labels, their numbers and the source they come from."""
+
+    @property
+    def y(self) -> NDArray[Any]:
+        """Raw labels."""
+
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        """Row numbers in the source."""
+
+    @property
+    def source(self) -> str:
+        """The source's path."""
+
+
+@dataclass(frozen=True, eq=False)
+class Labels:
+    """Encoded labels of each split, and the classes' text by index."""
+
+    y: Mapping[str, NDArray[Any]]
+    classes: tuple[str, ...]
+
+
+def encode(parts: Mapping[str, Labelled], table: Table, *, task: str) -> Labels:
+    """Return int32 class indices (rows,), or float32 targets (rows, outputs).
+
+    The classes are those of the training rows, sorted as numbers if all of them are.
+
+    Raises
+    ------
+    InputError
+        For missing labels, fewer than two classes, classes that no training row has, and
+        targets of a regression that are no finite numbers or never vary.
+    """
+    if task == "regression":
+        return Labels({name: _numbers(part, name) for name, part in parts.items()}, ())
+    texts = {name: as_text(part.y, part.rows, part.source) for name, part in parts.items()}
+    classes = sort_classes(set(texts["train"]))
+    if len(classes) < 2:
+        raise InputError(
+            "the training rows must have two classes or more",
+            f"only {shown(classes[0])} in column {shown(table.target)}",
+            "check target and the splits",
+        )
+    for name, labels in texts.items():
+        unknown = sort_classes(set(labels) - set(classes))
+        if unknown:
+            raise InputError(
+                f"classes of the {name} rows must occur in the training rows",
+                listed(unknown),
+                "split otherwise",
+            )
+    index = {label: number for number, label in enumerate(classes)}
+    y = {name: np.array([index[t] for t in text], np.int32) for name, text in texts.items()}
+    return Labels(y, classes)
+
+
+def sort_classes(labels: set[str]) -> tuple[str, ...]:
+    """Return class labels in order: as numbers if all are numbers, otherwise as text.
+
+    >>> sort_classes({"10", "9"}), sort_classes({"10", "9", "b"})
+    (('9', '10'), ('10', '9', 'b'))
+    """
+    numbers = {label: _number(label) for label in labels}
+    if all(math.isfinite(number) for number in numbers.values()):
+        return tuple(sorted(labels, key=lambda label: (numbers[label], label)))
+    return tuple(sorted(labels))
+
+
+def as_text(y: NDArray[Any], rows: Sequence[int] | NDArray[np.int64], source: str) -> list[str]:
+    """Return each class label's text; whole numbers are written without a decimal point.
+
+    Raises
+    ------
+    InputError
+        If a label is missing.
+    """
+    if y.dtype.kind == "f" and (y == np.floor(y)).all() and (np.abs(y) < 2**53).all():
+        y = y.astype(np.int64)
+    texts = [str(value) for value in y.tolist()]
+    for row, text in zip(rows, texts, strict=True):
+        if text in _MISSING:
+            raise InputError(
+                "every row must have a class label",
+                f"{shown(text)} in row {row} (counted from 0) of {shown(source)}",
+                "fill it or drop the row",
+            )
+    return texts
+
+
+def _numbers(part: Labelled, name: str) -> NDArray[np.float32]:
+    values = np.array([_number(value) for value in part.y.ravel().tolist()])
+    with np.errstate(over="ignore"):
+        targets = values.astype(np.float32).reshape(len(part.y), -1)
+    if not np.isfinite(targets).all():
+        position = int(np.argwhere(~np.isfinite(targets))[0][0])
+        raise InputError(
+            "every target of a regression must be a finite number",
+            f"{shown(part.y[position])} in row {part.rows[position]} (counted from 0)"
+            f" of {shown(part.source)}",
+            "correct it, or set task: classification",
+        )
+    if name == "train" and (targets == targets[0]).all():
+        raise InputError("the target must vary", f"{targets[0][0]:g} in all rows", "check target")
+    return targets
+
+
+def _number(value: object) -> float:
+    try:
+        return float(str(value))
+    except ValueError:
+        return float("nan")

@@ -1,0 +1,1 @@
+"""The parts of the HTML report; `hpsearch.report` is the door."""

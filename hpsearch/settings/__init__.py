@@ -1,0 +1,1 @@
+"""The sections of a config and their rules; `hpsearch.config` is the door."""

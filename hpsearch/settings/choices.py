@@ -1,0 +1,20 @@
+"""Everything that a config chooses by name, gathered from the families' own tables."""
+
+from collections.abc import Collection, Mapping
+
+from hpsearch.samplers import SAMPLERS
+from hpsearch.selection import METHODS
+from hpsearch.settings.pruner_sections import PRUNERS
+from hpsearch.settings.sections import METRICS
+from workers.nn.families import FAMILIES
+from workers.preprocessing import PREPROCESSORS
+
+CHOICES: Mapping[str, Collection[str]] = {
+    "study.metric": METRICS,
+    "data.preprocess": PREPROCESSORS,
+    **{f"network.{field}": table for field, table in FAMILIES.items()},
+    "stages.sampler": SAMPLERS,
+    "stages.pruner": PRUNERS,
+    "ensemble.method": METHODS,
+}
+"""The names that each key of a config takes."""

@@ -1,0 +1,122 @@
+"""The sections of a config file, each a frozen pydantic model with its own rules.
+
+Rules that concern one section live here; rules that join sections, and everything
+about reading the file, live in `hpsearch.config`.
+"""
+
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, Le, Len, Lt
+from pydantic import Field, model_validator
+
+from hpsearch.settings.section import Count, Name, Section, Share
+
+METRICS = {
+    "val_accuracy": "maximize",
+    "val_loss": "minimize",
+    "val_mse": "minimize",
+    "val_r2": "maximize",
+}
+"""The metrics a search may pursue, each with its direction; ``ema_`` before a name
+means the same of the running-average parameters."""
+
+
+class StudyConfig(Section):
+    """What is searched for: the run's name, the metric and the seed of all randomness.
+
+    A trial whose worker is lost is tried again ``max_failures`` times. A worker counts as
+    lost when it finishes no epoch in ``max_silence`` seconds, or in ten times what the
+    longest epoch took if that is more. ``reproducible``
+    lets samplers that learn and pruners that compare proceed in generations, so that the
+    results don't depend on timing.
+    """
+
+    name: Name
+    metric: str = "val_accuracy"
+    direction: Literal["maximize", "minimize"] | None = None
+    seed: Annotated[int, Ge(0), Lt(2**63)] = 0
+    max_failures: Annotated[int, Ge(0)] = 3
+    max_silence: Annotated[float, Ge(1)] = 600.0
+    reproducible: bool = True
+
+    @model_validator(mode="after")
+    def _check_metric(self) -> "StudyConfig":
+        plain = self.metric.removeprefix("ema_")
+        if plain not in METRICS:
+            raise ValueError(
+                f"metric must be one of {', '.join(METRICS)}, or one of them after ema_"
+            )
+        if self.direction not in (None, METRICS[plain]):
+            raise ValueError(f"direction must be {METRICS[plain]} for {self.metric}, or left out")
+        return self
+
+    @property
+    def sign(self) -> int:
+        """1 where a higher score is better, -1 where a lower one is."""
+        return 1 if METRICS[self.metric.removeprefix("ema_")] == "maximize" else -1
+
+
+class SplitConfig(Section):
+    """Where a split's rows come from: a share of the rest, a row range, or a second file.
+
+    ``rows: [16000, 20000]`` takes rows 16,000 up to but not including 20,000, counted
+    from 0 below the header. A bare number is a share.
+    """
+
+    share: Share | None = None
+    rows: Annotated[tuple[Annotated[int, Ge(0)], Count] | None, Field(strict=False)] = None
+    source: str | None = None
+    labels: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_share(cls, value: Any) -> Any:
+        # What a before-validator returns is Python data, in which a strict tuple is no list;
+        # hence the strict=False of rows.
+        if isinstance(value, dict | SplitConfig):
+            return value
+        if not isinstance(value, int | float):
+            rule = "must be a share such as 0.2, or have one of share, rows and source"
+            raise ValueError(rule)  # noqa: TRY004 (pydantic takes no TypeError)
+        return {"share": value}
+
+    @model_validator(mode="after")
+    def _check_one(self) -> "SplitConfig":
+        given = [key for key in ("share", "rows", "source") if getattr(self, key) is not None]
+        if len(given) != 1:
+            raise ValueError(f"give exactly one of share, rows and source, not {given or 'none'}")
+        if self.rows and self.rows[0] >= self.rows[1]:
+            raise ValueError(
+                f"rows must be [first, end] with first below end, not {list(self.rows)}"
+            )
+        return self
+
+
+class DataConfig(Section):
+    """The data set, its splits and the preprocessing fitted on its training rows."""
+
+    source: str
+    format: Literal["csv", "parquet", "npz", "idx"] | None = None
+    labels: str | None = None
+    target: str | Annotated[int, Ge(0)] | None = None
+    header: bool = True
+    delimiter: Annotated[str, Len(1, 1)] = ","
+    task: Literal["classification", "regression"] = "classification"
+    validation: SplitConfig = SplitConfig(share=0.2)
+    test: SplitConfig | None = SplitConfig(share=0.2)
+    preprocess: tuple[str, ...] = ("standardize",)
+
+
+class CheckpointConfig(Section):
+    """When checkpoints are written, how many are kept, and the running average's decay."""
+
+    every: Count = 1
+    keep_top: Count = 10
+    ema_decay: Annotated[float, Ge(0), Lt(1)] = 0.995
+
+
+class EnsembleConfig(Section):
+    """How many of the best models are averaged, and how they are chosen."""
+
+    method: Literal["top", "greedy"] = "top"
+    size: Annotated[int, Ge(1), Le(100)] = 10

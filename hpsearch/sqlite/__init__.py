@@ -1,0 +1,1 @@
+"""Opening, checking and reading the search's SQLite file; `hpsearch.store` is the door."""

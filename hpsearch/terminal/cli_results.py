@@ -1,0 +1,82 @@
+"""The commands that work on what a run left: parse, call, echo."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+PATH = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("run", type=PATH)
+@click.option("--top", type=click.IntRange(min=1), help="Only the best so many.")
+@click.option("--sort", metavar="COLUMN", help="Sort by a column, best or greatest first.")
+@click.option("--stage", help="Only this stage's trials.")
+@click.option("--columns", metavar="A,B,...", help="Only these columns, in this order.")
+@click.option("--format", "kind", type=click.Choice(["table", "csv", "json"]), default="table")
+def results(run: Path, kind: str, columns: str | None, **choice: Any) -> None:
+    """Print the trials of RUN as a table."""
+    from hpsearch.results import Results
+    from hpsearch.terminal import show
+
+    show.show_trials(Results.load(run), kind, columns.split(",") if columns else None, **choice)
+
+
+@click.command()
+@click.argument("run", type=PATH)
+@click.option("--top", type=click.IntRange(1, 100), default=10, show_default=True, help="Members.")
+@click.option("--method", type=click.Choice(["top", "greedy"]), default="top", show_default=True)
+@click.option("--weights", type=click.Choice(["raw", "averaged"]), help="Default: by the metric.")
+@click.option("--test", is_flag=True, help="Score it on the test set as well.")
+def ensemble(run: Path, top: int, method: str, weights: str | None, test: bool) -> None:
+    """Average the best models of RUN, and score the average."""
+    from hpsearch import conclusion
+    from hpsearch.terminal import show
+
+    averaged = None if weights is None else weights == "averaged"
+    made = conclusion.make_ensemble(run, method=method, size=top, averaged=averaged, test=test)
+    show.show_ensemble(made)
+
+
+@click.command()
+@click.argument("run", type=PATH)
+@click.option("--output", type=PATH, help="The .html file to write; default: RUN/report.html.")
+def report(run: Path, output: Path | None) -> None:
+    """Write RUN's report as one HTML page: charts, curves, what they say."""
+    from hpsearch import report as reports
+
+    click.echo(reports.write(run, output))
+
+
+@click.command()
+@click.argument("model", type=PATH)
+@click.argument("data", type=PATH)
+@click.option("--output", type=PATH, required=True, help="The CSV file to write.")
+@click.option("--header/--no-header", default=True, help="Whether DATA names its columns.")
+@click.option("--delimiter", default=",", show_default=True)
+@click.option("--format", "kind", help="csv, parquet, npz or idx; default: by the file's name.")
+def predict(
+    model: Path, data: Path, output: Path, header: bool, delimiter: str, kind: str | None
+) -> None:
+    """Predict the rows of DATA with MODEL.
+
+    MODEL is a run's folder (its ensemble predicts), an ensemble's, or a checkpoint file.
+    """
+    from hpsearch import prediction
+
+    count = prediction.predict_file(
+        model, data, output, header=header, delimiter=delimiter, file_format=kind
+    )
+    click.echo(f"{count} predictions in {output}", err=True)
+
+
+@click.command()
+@click.argument("run", type=PATH)
+@click.option("--format", "kind", type=click.Choice(["table", "json"]), default="table")
+def narrow(run: Path, kind: str) -> None:
+    """Print what RUN has learned about its ranges, stage by stage."""
+    from hpsearch import narrowing
+    from hpsearch.terminal import show_ranges
+
+    show_ranges.show_verdicts(narrowing.verdicts(run), kind)

@@ -1,0 +1,119 @@
+"""The commands that search: parse, call, echo."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+PATH = click.Path(path_type=Path)
+
+
+class _ConfigCommand(click.Command):
+    """A command that takes a config: its help names what the config may choose from."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        del ctx
+        from hpsearch.settings.choices import CHOICES
+
+        with formatter.section("What a config may choose from"):
+            formatter.write_dl([(key, ", ".join(table)) for key, table in CHOICES.items()])
+
+
+@click.command(cls=_ConfigCommand)
+@click.argument("config", type=PATH)
+@click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Change a value.")
+@click.option("--name", help="The run's name, in place of study.name.")
+@click.option("--workers", type=click.IntRange(min=1), help="How many; default: one a CPU.")
+@click.option("--address", help="A running Ray cluster to join; default: one of its own.")
+@click.option("--in-process", is_flag=True, help="Train in this process, without Ray.")
+@click.option("--results", type=PATH, default="results", show_default=True, help="Where runs lie.")
+@click.option("--resume", is_flag=True, help="Go on with the run if it exists.")
+@click.option("--overwrite", is_flag=True, help="Replace the run if it exists.")
+@click.option("--warm-start", type=PATH, metavar="RUN", help="Try an earlier run's best first.")
+def run(
+    config: Path,
+    assignments: tuple[str, ...],
+    name: str | None,
+    results: Path,
+    resume: bool,
+    overwrite: bool,
+    warm_start: Path | None,
+    **place: Any,
+) -> None:
+    """Run the search that CONFIG describes, and test what it found."""
+    if resume and overwrite:
+        raise click.UsageError("--resume and --overwrite exclude each other")
+    from hpsearch import config as configs
+    from hpsearch.folder import RunFolder
+    from hpsearch.settings import lint
+
+    loaded = configs.load(config, assignments=assignments, name=name)
+    for line in lint.warnings(loaded.search_space):
+        click.echo(f"warning: {line}", err=True)
+    if warm_start is not None:
+        from hpsearch import warm_start as starting
+
+        loaded, notes = starting.warm_start(loaded, warm_start)
+        for line in notes:
+            click.echo(f"warning: {line}", err=True)
+    folder = RunFolder(results / loaded.study.name)
+    _search(loaded, folder, place, resume=resume, overwrite=overwrite)
+
+
+@click.command()
+@click.argument("run", type=PATH)
+@click.option("--workers", type=click.IntRange(min=1), help="How many; default: one a CPU.")
+@click.option("--address", help="A running Ray cluster to join; default: one of its own.")
+@click.option("--in-process", is_flag=True, help="Train in this process, without Ray.")
+@click.option("--take-over", is_flag=True, help="Its master on another host is gone for good.")
+def resume(run: Path, take_over: bool, **place: Any) -> None:
+    """Go on with the interrupted search RUN."""
+    from hpsearch.folder import RunFolder
+
+    folder = RunFolder(run)
+    folder.check()
+    _search(folder.load_config(), folder, place, resume=True, take_over=take_over)
+
+
+def _search(config: Any, folder: Any, place: dict[str, Any], **how: bool) -> None:
+    """Run a search with its display, and answer signals with the way to go on."""
+    from rich.console import Console
+
+    from hpsearch import session
+    from hpsearch.interrupts import Interrupted
+    from hpsearch.results import Results
+    from hpsearch.terminal import show
+    from hpsearch.terminal.console import display
+
+    console = Console(highlight=False)
+    count = len(config.stages)
+    title = f"{config.study.name}: {config.num_trials} trials in {count} stage{'s' * (count != 1)}"
+    with display(console, title) as screen:
+        try:
+            conclusion = session.run(config, folder, session.Place(**place), screen, **how)
+        except Interrupted as interruption:
+            way = f"; go on with: hpsearch resume {folder.path}"
+            begun = folder.path.is_dir()
+            click.echo(f"interrupted{way if begun else ' before anything was written'}", err=True)
+            raise click.exceptions.Exit(128 + interruption.number) from None
+    show.show_conclusion(console, folder, Results.load(folder.path), conclusion)
+
+
+@click.command(cls=_ConfigCommand)
+@click.argument("config", type=PATH)
+@click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Change a value.")
+def check(config: Path, assignments: tuple[str, ...]) -> None:
+    """Check gradients and sanity of CONFIG's networks.
+
+    It is done on the config's own data, in double precision.
+
+    Ends with exit code 1 if a check fails.
+    """
+    from hpsearch import config as configs
+    from hpsearch import preflight
+    from hpsearch.terminal import show
+
+    checked = preflight.preflight(configs.load(config, assignments=assignments))
+    show.show_preflight(checked)
+    if any(network.failed for network in checked):
+        raise click.exceptions.Exit(1)
