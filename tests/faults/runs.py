@@ -30,6 +30,8 @@ THREE_STAGES = tiny(
 
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(["tests.faults.preload"])
+# Each start would poll all other processes; two threads that poll one make its code 255.
+multiprocessing.process._cleanup = lambda: None  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True, slots=True)
