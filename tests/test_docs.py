@@ -1,0 +1,47 @@
+"""The documents name what there is."""
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from hpsearch.settings import dimensions, pruner_sections, sections, stage_sections
+from hpsearch.settings.choices import CHOICES
+from hpsearch.settings.section import Section
+from workers.nn.spec import NetworkSpec
+
+ROOT = Path(__file__).parent.parent
+PAGES = "\n".join((ROOT / "docs" / name).read_text() for name in ("config.md", "search.md"))
+MODULES = (sections, stage_sections, pruner_sections, dimensions)
+SECTIONS = [
+    value
+    for module in MODULES
+    for value in vars(module).values()
+    if isinstance(value, type) and issubclass(value, Section)
+]
+
+
+@pytest.mark.parametrize("field", [field.name for field in fields(NetworkSpec)])
+def test_every_hyperparameter_is_described(field: str) -> None:
+    assert f"`{field}`" in PAGES
+
+
+@pytest.mark.parametrize(
+    "key", sorted({key for section in SECTIONS for key in section.model_fields})
+)
+def test_every_key_is_described(key: str) -> None:
+    assert re.search(rf"\b{key}\b", PAGES)
+
+
+@pytest.mark.parametrize("name", sorted({name for table in CHOICES.values() for name in table}))
+def test_every_choice_is_described(name: str) -> None:
+    assert re.search(rf"\b{name}\b", PAGES)
+
+
+def test_links_between_documents_lead_somewhere() -> None:
+    for page in [*ROOT.glob("*.md"), *ROOT.glob("*/*.md")]:
+        if ".venv" in page.parts:
+            continue
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
