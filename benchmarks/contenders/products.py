@@ -1,13 +1,14 @@
 """The floor: the matrix products of forward and backward alone, in NumPy's BLAS.
 
-As in hpsearch a lone network works on 2-D views and the first layer needs no gradient on
-its inputs; nothing is gathered, bent, summed or updated.
+As in hpsearch a lone network works on 2-D views, the first layer needs no gradient on its
+inputs, and weights lie in memory as hpsearch's do; nothing is gathered, bent, summed or updated.
 """
 
 import numpy as np
 from problems import Problem
 
 from contenders import Epoch
+from workers.nn.layout import SMALL
 
 
 def prepare(problem: Problem) -> Epoch:
@@ -21,9 +22,14 @@ def prepare(problem: Problem) -> Epoch:
     def turned(values: np.ndarray) -> np.ndarray:
         return np.swapaxes(values, -1, -2)
 
+    def layer(position: int, inputs: int, units: int) -> np.ndarray:
+        if position and inputs * units <= SMALL:
+            return turned(array(units, inputs))
+        return array(inputs, units)
+
     pairs = list(zip(problem.widths[:-1], problem.widths[1:], strict=True))
-    weights = [array(*pair) for pair in pairs]
-    into = [np.empty_like(w) for w in weights]
+    weights = [layer(position, *pair) for position, pair in enumerate(pairs)]
+    into = [layer(position, *pair) for position, pair in enumerate(pairs)]
     below = [rng.standard_normal((batch, problem.features), np.float32)]
     below += [array(batch, width) for width in problem.widths[1:]]
     slopes = [array(batch, width) for width in problem.widths[1:]]
