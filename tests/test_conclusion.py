@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hpsearch import conclusion, datasets, ensemble, model
+from hpsearch import conclusion, datasets, ensemble, model, trials
 from hpsearch.conclusion import make_ensemble
 from hpsearch.folder import RunFolder
 from hpsearch.results import Results
+from hpsearch.search import Search
 from tests.support import run_here, tiny_config
 from workers.errors import InputError, RunError
 
@@ -73,6 +74,20 @@ def test_the_summary_says_what_was_searched(run: RunFolder) -> None:
 # --- ensembles afterwards
 
 
+class Stopped(Exception):
+    """What ends a run in a test."""
+
+
+def stop_when_complete(count: int) -> Any:
+    """Watch a run that ends without a word once so many trials are complete."""
+
+    def watch(search: Search) -> None:
+        if sum(record.state == "complete" for record in search.trials.values()) >= count:
+            raise Stopped
+
+    return lambda workers: watch
+
+
 def copied(run: RunFolder, folder: Path) -> RunFolder:
     shutil.copytree(run.path, folder)
     return RunFolder(folder)
@@ -123,6 +138,25 @@ def test_members_are_completed_trials_each_once(colours_run: RunFolder, tmp_path
     made = make(copy, size=10)
     members = ensemble.load(Path(made["path"])).members
     assert [member.metadata["trial"] for member in members] == kept[1:]
+
+
+def test_a_trial_that_may_go_on_is_a_member_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Trials that wait for their promotion have two files: their best and their last."""
+    monkeypatch.setattr(trials, "PACK_SIZES", ((10**9, 1),))
+    stages = [
+        {"name": "one", "num_trials": 6, "epochs": 3},
+        {"name": "two", "num_trials": 0, "epochs": 4, "promote": 6},
+    ]
+    run_, config = RunFolder(tmp_path / "run"), tiny_config(stages=stages)
+    with pytest.raises(Stopped):
+        run_here(config, run_.path, begin=stop_when_complete(5))
+    kept = list(Results.load(run_.path).checkpoints["trial"])
+    assert len(kept) > len(set(kept)), "or this proves nothing"
+    made = make(run_, size=20)
+    members = [m.metadata["trial"] for m in ensemble.load(Path(made["path"])).members]
+    assert len(members) == len(set(members)) == 5
 
 
 def test_a_run_without_a_completed_trial_has_no_ensemble(

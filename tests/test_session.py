@@ -17,6 +17,7 @@ from hpsearch.master import Watch
 from hpsearch.results import Results
 from hpsearch.search import Search
 from tests.support import run_here, tiny_config, write_colours
+from workers.checkpoints import file_name
 from workers.errors import InputError, RunError
 
 
@@ -119,6 +120,26 @@ def test_interrupted_and_resumed_equals_undisturbed(
             rounds += 1
     assert rounds >= 3
     assert outcome(run) == expected
+
+
+def test_what_nobody_acknowledged_is_cleared_away(
+    scenario: tuple[SearchConfig, Any], tmp_path: Path
+) -> None:
+    """As of a master that was killed between a checkpoint's writing and its row."""
+    config, expected = scenario
+    run = RunFolder(tmp_path / "run")
+    with pytest.raises(Stopped):
+        run_here(config, run.path, begin=stop_after(1))
+    metric = config.study.metric
+    for name in (
+        file_name(metric, 1.0, 0, 77),
+        f".{file_name(metric, 1.0, 0, 78)}.0123456789abcdef.tmp",
+    ):
+        (run.checkpoints / name).write_bytes(b"half a checkpoint")
+    (run.ensembles / ".top-3.new").mkdir()
+    run_here(config, run.path, resume=True)
+    assert outcome(run) == expected
+    assert not list(run.path.rglob(".*"))
 
 
 @pytest.mark.parametrize(("workers", "sizes"), [(3, None), (2, ((10**9, 1),)), (1, ((10**9, 2),))])

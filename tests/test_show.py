@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import shutil
+import sqlite3
 from dataclasses import replace
 from pathlib import Path
 
@@ -48,12 +50,17 @@ def test_the_end_of_a_run(colours_run: RunFolder, width: int, terminal: bool) ->
     assert f"the report is {colours_run.report}" in text
 
 
-def test_the_leaders_are_the_best_completed_trials(colours_run: RunFolder) -> None:
-    lines = concluded(colours_run, screen(80, terminal=False)).splitlines()
+def test_the_leaders_are_the_best_completed_trials(colours_run: RunFolder, tmp_path: Path) -> None:
+    run = RunFolder(shutil.copytree(colours_run.path, tmp_path / "run"))
+    best = int(Results.load(run.path).top()["trial"][0])
+    with sqlite3.connect(run.database) as connection:
+        connection.execute("UPDATE trials SET state = 'failed' WHERE number = ?", [best])
+    connection.close()
+    lines = concluded(run, screen(80, terminal=False)).splitlines()
     start = next(n for n, line in enumerate(lines) if line.split()[:2] == ["trial", "stage"])
     rows = [line.split() for line in lines[start + 1 : lines.index("", start)]]
-    frame = Results.load(colours_run.path).top()
-    frame = frame[frame["state"] == "complete"].head(10)
+    frame = Results.load(run.path).top()
+    frame = frame[frame["trial"] != best]
     assert [int(row[0]) for row in rows] == list(frame["trial"])
     assert [row[3] for row in rows] == [f"{score:.4f}" for score in frame["val_accuracy"]]
 
