@@ -12,6 +12,7 @@ import ray.exceptions
 
 from hpsearch import addresses, cluster
 from hpsearch.events import Event, Reported, WorkerLost, WorkerReady
+from hpsearch.quiet import quiet_stderr
 from workers.actor import remote_actor
 from workers.data import Dataset
 from workers.errors import RunError
@@ -162,8 +163,8 @@ def _lost(worker: int, error: ray.exceptions.RayError) -> WorkerLost:
 
 def _join(address: str) -> None:
     addresses.check_address(address)
-    with cluster.variable("RAY_gcs_server_port_wait_time_s", str(JOIN_SECONDS)):
-        _init(f"no Ray cluster answers at {address}", address=address)
+    with cluster.variable("RAY_gcs_server_port_wait_time_s", str(JOIN_SECONDS)), quiet_stderr():
+        _init(f"can't join {address} (a token needs RAY_AUTH_MODE=token)", address=address)
 
 
 def _init(complaint: str, **options: Any) -> None:

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from hpsearch import config as configs
 from hpsearch.cli import main
 from tests.commands import Command, Ended, write_config
-from tests.conftest import RunningCluster, short_folder
+from tests.conftest import CLUSTER, RunningCluster, short_folder
 from tests.faults.outcome import difference, outcome
 from tests.support import run_here
 
@@ -157,3 +157,28 @@ def test_a_wrong_address(
     assert len(result.stderr.splitlines()) == 1
     assert not results.exists()
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.slow
+def test_a_cluster_with_a_token(tmp_path: Path, short: Path) -> None:
+    """One line to whoever comes without it or with another, and no word of the token."""
+    token, wrong = "a" * 64, "b" * 64
+    how = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token}
+    head = Command(short, folder=short, code=CLUSTER, **how)
+    try:
+        address = head.process.stdout.readline().strip() if head.process.stdout else ""
+        config = write_config(tmp_path / "tiny.yaml")
+        run = ("run", config, "--results", tmp_path, "--workers", "1", "--address", address)
+        for refused in ({}, how | {"RAY_AUTH_TOKEN": wrong}):
+            ended = Command(*run, folder=tmp_path, **refused).wait()
+            assert (ended.code, ended.out) == (1, "")
+            assert ended.err.startswith(f"hpsearch: can't join {address} (a token needs ")
+            assert len(ended.err.splitlines()) == 1
+            assert wrong not in ended.err
+            assert not (tmp_path / "tiny").exists()
+        ended = Command(*run, folder=tmp_path, **how).wait()
+        assert (ended.code, ended.err) == (0, "")
+        assert token not in ended.out
+    finally:
+        head.kill()
+        head.wait()
