@@ -218,7 +218,7 @@ def test_a_cluster_without_room_is_not_waited_for_for_ever(
 
 
 def test_a_worker_killed_in_its_pack_changes_nothing(
-    cluster: RunningCluster, tmp_path: Path
+    cluster: RunningCluster, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """The search is that of this process, and nothing acknowledged is trained again."""
     undisturbed = outcome(run_here(CONFIG, tmp_path / "here" / "tiny")[0].path)
@@ -240,6 +240,7 @@ def test_a_worker_killed_in_its_pack_changes_nothing(
         failures = store.failures()
     assert {failure.cause.split(":")[0] for failure in failures} == {"ActorDiedError"}
     assert {failure.attempt for failure in failures} == {1}
+    assert capfd.readouterr() == ("", "")
     assert max(failure.epoch for failure in failures) > 0
     assert cluster.command.process.poll() is None
 
