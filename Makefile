@@ -29,7 +29,7 @@ format: $(VENV)/dev
 
 ## fault-test: the long trials that break things on purpose
 fault-test: $(VENV)/dev
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m "slow or not slow" tests/faults
 
 clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

