@@ -99,6 +99,8 @@ def run(
         master = Master(search, folder=folder, store=store, executor=executor)
         master.run(watch_and_check)
         executor.close()
+        interrupts.at_once = True
+        interrupts.check()
         tidy(folder, store)
         seconds = time.monotonic() - began
         conclusion = conclude(folder, config, split, search.verdicts, seconds=seconds)
