@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 import yaml
 from click.testing import CliRunner
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from hpsearch import config as configs
@@ -478,6 +478,7 @@ TOKENS = (
 
 
 @QUICK
+@example(arguments=["run", "\0"])
 @given(arguments=st.lists(st.sampled_from(TOKENS) | st.text(max_size=10), max_size=6))
 def test_command_lines(arguments: list[str]) -> None:
     """No command line ends in a traceback; none of these is good enough to do anything."""

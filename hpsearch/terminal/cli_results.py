@@ -5,11 +5,11 @@ from typing import Any
 
 import click
 
-PATH = click.Path(path_type=Path)
+from hpsearch.terminal.paths import path
 
 
 @click.command()
-@click.argument("run", type=PATH)
+@click.argument("run", type=path)
 @click.option("--top", type=click.IntRange(min=1), help="Only the best so many.")
 @click.option("--sort", metavar="COLUMN", help="Sort by a column, best or greatest first.")
 @click.option("--stage", help="Only this stage's trials.")
@@ -24,7 +24,7 @@ def results(run: Path, kind: str, columns: str | None, **choice: Any) -> None:
 
 
 @click.command()
-@click.argument("run", type=PATH)
+@click.argument("run", type=path)
 @click.option("--top", type=click.IntRange(1, 100), default=10, show_default=True, help="Members.")
 @click.option("--method", type=click.Choice(["top", "greedy"]), default="top", show_default=True)
 @click.option("--weights", type=click.Choice(["raw", "averaged"]), help="Default: by the metric.")
@@ -40,8 +40,8 @@ def ensemble(run: Path, top: int, method: str, weights: str | None, test: bool) 
 
 
 @click.command()
-@click.argument("run", type=PATH)
-@click.option("--output", type=PATH, help="The .html file to write; default: RUN/report.html.")
+@click.argument("run", type=path)
+@click.option("--output", type=path, help="The .html file to write; default: RUN/report.html.")
 def report(run: Path, output: Path | None) -> None:
     """Write RUN's report as one HTML page: charts, curves, what they say."""
     from hpsearch import report as reports
@@ -50,9 +50,9 @@ def report(run: Path, output: Path | None) -> None:
 
 
 @click.command()
-@click.argument("model", type=PATH)
-@click.argument("data", type=PATH)
-@click.option("--output", type=PATH, required=True, help="The CSV file to write.")
+@click.argument("model", type=path)
+@click.argument("data", type=path)
+@click.option("--output", type=path, required=True, help="The CSV file to write.")
 @click.option("--header/--no-header", default=True, help="Whether DATA names its columns.")
 @click.option("--delimiter", default=",", show_default=True)
 @click.option("--format", "kind", help="csv, parquet, npz or idx; default: by the file's name.")
@@ -72,7 +72,7 @@ def predict(
 
 
 @click.command()
-@click.argument("run", type=PATH)
+@click.argument("run", type=path)
 @click.option("--format", "kind", type=click.Choice(["table", "json"]), default="table")
 def narrow(run: Path, kind: str) -> None:
     """Print what RUN has learned about its ranges, stage by stage."""

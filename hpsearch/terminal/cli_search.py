@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-PATH = click.Path(path_type=Path)
+from hpsearch.terminal.paths import path
 
 
 class _ConfigCommand(click.Command):
@@ -20,16 +20,16 @@ class _ConfigCommand(click.Command):
 
 
 @click.command(cls=_ConfigCommand)
-@click.argument("config", type=PATH)
+@click.argument("config", type=path)
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Change a value.")
 @click.option("--name", help="The run's name, in place of study.name.")
 @click.option("--workers", type=click.IntRange(min=1), help="How many; default: one a CPU.")
 @click.option("--address", help="A running Ray cluster to join; default: one of its own.")
 @click.option("--in-process", is_flag=True, help="Train in this process, without Ray.")
-@click.option("--results", type=PATH, default="results", show_default=True, help="Where runs lie.")
+@click.option("--results", type=path, default="results", show_default=True, help="Where runs lie.")
 @click.option("--resume", is_flag=True, help="Go on with the run if it exists.")
 @click.option("--overwrite", is_flag=True, help="Replace the run if it exists.")
-@click.option("--warm-start", type=PATH, metavar="RUN", help="Try an earlier run's best first.")
+@click.option("--warm-start", type=path, metavar="RUN", help="Try an earlier run's best first.")
 def run(
     config: Path,
     assignments: tuple[str, ...],
@@ -61,7 +61,7 @@ def run(
 
 
 @click.command()
-@click.argument("run", type=PATH)
+@click.argument("run", type=path)
 @click.option("--workers", type=click.IntRange(min=1), help="How many; default: one a CPU.")
 @click.option("--address", help="A running Ray cluster to join; default: one of its own.")
 @click.option("--in-process", is_flag=True, help="Train in this process, without Ray.")
@@ -100,7 +100,7 @@ def _search(config: Any, folder: Any, place: dict[str, Any], **how: bool) -> Non
 
 
 @click.command(cls=_ConfigCommand)
-@click.argument("config", type=PATH)
+@click.argument("config", type=path)
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Change a value.")
 def check(config: Path, assignments: tuple[str, ...]) -> None:
     """Check gradients and sanity of CONFIG's networks.

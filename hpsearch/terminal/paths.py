@@ -1,0 +1,16 @@
+"""Paths as a command line takes them."""
+
+from pathlib import Path
+
+
+def path(text: str) -> Path:
+    """Return a path; click turns the error into one line and exit code 2.
+
+    Raises
+    ------
+    ValueError
+        If the text can't be a path.
+    """
+    if "\0" in text:
+        raise ValueError("a path has no NUL characters")
+    return Path(text)
