@@ -221,19 +221,25 @@ def test_a_worker_killed_in_its_pack_changes_nothing(
     cluster: RunningCluster, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """The search is that of this process, and nothing acknowledged is trained again."""
-    undisturbed = outcome(run_here(CONFIG, tmp_path / "here" / "tiny")[0].path)
+    config = tiny_config(stages__1__epochs=40)
+    undisturbed = outcome(run_here(config, tmp_path / "here" / "tiny")[0].path)
     folder = RunFolder(tmp_path / "tiny")
     killed: list[int] = []
 
     def watch(search: Search) -> None:
-        training = [r for r in search.trials.values() if r.state == "running" and r.epochs_done]
+        # So far from its end that the worker, at most AHEAD epochs on, is still training it.
+        training = [
+            r
+            for r in search.trials.values()
+            if r.state == "running" and 0 < r.epochs_done < r.epochs - 30
+        ]
         if training and not killed:
             killed.extend(cluster.command.find("ray::Training"))
             for pid in killed:
                 os.kill(pid, signal.SIGKILL)
 
     place = Place(workers=2, address=cluster.address)
-    session.run(CONFIG, folder, place, lambda _: watch)
+    session.run(config, folder, place, lambda _: watch)
     assert killed
     assert difference(outcome(folder.path), undisturbed) is None
     with Store.read(folder.database) as store:
