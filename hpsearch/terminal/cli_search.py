@@ -1,5 +1,6 @@
 """The commands that search: parse, call, echo."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,25 @@ class _ConfigCommand(click.Command):
             formatter.write_dl([(key, ", ".join(table)) for key, table in CHOICES.items()])
 
 
+_PLACE = (
+    click.option("--workers", type=click.IntRange(min=1), help="How many; default: one a CPU."),
+    click.option("--address", help="A running Ray cluster to join; default: one of its own."),
+    click.option("--in-process", is_flag=True, help="Train in this process, without Ray."),
+)
+
+
+def _place_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that say where to train."""
+    for option in reversed(_PLACE):
+        command = option(command)
+    return command
+
+
 @click.command(cls=_ConfigCommand)
 @click.argument("config", type=path)
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Change a value.")
 @click.option("--name", help="The run's name, in place of study.name.")
-@click.option("--workers", type=click.IntRange(min=1), help="How many; default: one a CPU.")
-@click.option("--address", help="A running Ray cluster to join; default: one of its own.")
-@click.option("--in-process", is_flag=True, help="Train in this process, without Ray.")
+@_place_options
 @click.option("--results", type=path, default="results", show_default=True, help="Where runs lie.")
 @click.option("--resume", is_flag=True, help="Go on with the run if it exists.")
 @click.option("--overwrite", is_flag=True, help="Replace the run if it exists.")
@@ -62,9 +75,7 @@ def run(
 
 @click.command()
 @click.argument("run", type=path)
-@click.option("--workers", type=click.IntRange(min=1), help="How many; default: one a CPU.")
-@click.option("--address", help="A running Ray cluster to join; default: one of its own.")
-@click.option("--in-process", is_flag=True, help="Train in this process, without Ray.")
+@_place_options
 @click.option("--take-over", is_flag=True, help="Its master on another host is gone for good.")
 def resume(run: Path, take_over: bool, **place: Any) -> None:
     """Go on with the interrupted search RUN."""
