@@ -3,7 +3,6 @@
 import logging
 import shutil
 from collections.abc import Callable, Iterable
-from typing import Any
 
 from hpsearch import events as ev
 from hpsearch.agenda import PastStage
@@ -11,7 +10,7 @@ from hpsearch.config import SearchConfig
 from hpsearch.executors import Executor
 from hpsearch.folder import RunFolder
 from hpsearch.search import Search
-from hpsearch.space import SearchSpace
+from hpsearch.space import SearchSpace, tuples
 from hpsearch.store import Store
 from hpsearch.trials import TrialRecord
 from hpsearch.verdicts import Verdict
@@ -58,7 +57,7 @@ def prepare(config: SearchConfig, store: Store, data: Dataset, *, workers: int) 
 
 def _records(config: SearchConfig, store: Store) -> Iterable[TrialRecord]:
     for row in store.trials():
-        params = {name: _tuples(value) for name, value in row.params.items()}
+        params = {name: tuples(value) for name, value in row.params.items()}
         yield TrialRecord(
             number=row.number,
             stage=row.stage,
@@ -70,10 +69,6 @@ def _records(config: SearchConfig, store: Store) -> Iterable[TrialRecord]:
             failures=row.failures,
             reason=row.reason,
         )
-
-
-def _tuples(value: Any) -> Any:
-    return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
 class Master:

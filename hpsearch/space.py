@@ -51,6 +51,15 @@ def text_of(value: Any) -> str:
     return f"{float(f'{value:.3g}'):g}" if isinstance(value, float) else str(value)
 
 
+def tuples(value: Any) -> Any:
+    """Return a value as a space has it: JSON's lists are tuples, at any depth.
+
+    >>> tuples([64, [32]])
+    (64, (32,))
+    """
+    return tuple(map(tuples, value)) if isinstance(value, list | tuple) else value
+
+
 @dataclass(frozen=True)
 class SearchSpace(Mapping[str, Dimension]):
     """A frozen mapping from a hyperparameter's name to its dimension, in the config's order."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
-from hpsearch.space import range_text, text_of
+from hpsearch.space import range_text, text_of, tuples
 
 Side = Literal["low", "high"]
 
@@ -64,11 +64,7 @@ class Verdict:
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Verdict":
         """Return the verdict that :meth:`to_json` wrote."""
-        return cls(**{field.name: _tuples(value[field.name]) for field in fields(cls)})
-
-
-def _tuples(value: Any) -> Any:
-    return tuple(map(_tuples, value)) if isinstance(value, list | tuple) else value
+        return cls(**{field.name: tuples(value[field.name]) for field in fields(cls)})
 
 
 def sentence(verdict: Verdict, *, narrowed: bool) -> str:
