@@ -11,8 +11,9 @@ from workers.nn.evaluation import targets
 from workers.nn.layout import Integers, Layout
 from workers.nn.losses import LOSSES
 from workers.nn.memory import UPDATES, Memory
-from workers.nn.network import Call, Passes, loss_calls
+from workers.nn.network import Passes, loss_calls
 from workers.nn.optimizers import OPTIMIZERS
+from workers.nn.products import Call
 from workers.nn.stack import stack
 from workers.nn.updates import fill_rates, update_calls
 

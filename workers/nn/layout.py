@@ -11,28 +11,27 @@ from workers.nn.spec import NetworkSpec
 Floats = NDArray[np.floating[Any]]
 Integers = NDArray[np.int64]
 
-SMALL: Final = 4096
+NARROW: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """One named tensor of a layer: ``row[start:stop].reshape(shape)``."""
+    """One named tensor of a layer: ``row[start:stop].reshape(shape)``.
+
+    ``turned`` are weights that lie as ``(units, inputs)``.
+    """
 
     name: str
     layer: int
     shape: tuple[int, ...]
     start: int
     stop: int
+    turned: bool = False
 
     @property
     def penalized(self) -> bool:
         """Whether L2 and L1 apply: to weights, never to biases and scales."""
         return len(self.shape) == 2
-
-    @property
-    def turned(self) -> bool:
-        """Whether these are weights that lie as ``(units, inputs)``."""
-        return self.penalized and self.layer > 0 and self.stop - self.start <= SMALL
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +39,8 @@ class Layout:
     """All tensors of a row: every layer's weights, then the biases, then the scales.
 
     ``weights[l]`` has shape ``(inputs, units)``, or ``(units, inputs)`` in later layers of
-    at most ``SMALL`` weights: so the two products of their backward pass take a third less
-    time. The first layer needs but one of these, and in large ones it makes no difference.
+    at most ``NARROW`` units: so the two products of their backward pass take a third less
+    time. The first layer needs but one of these, and in wide ones it makes no difference.
     ``scales`` is empty without batch normalization. ``widths`` counts the inputs of each
     layer and, last, the scores.
     """
@@ -84,16 +83,17 @@ def layout(spec: NetworkSpec, *, features: int, scores: int) -> Layout:
     pieces = spec.maxout_pieces if spec.activation == "maxout" else 1
     widths = (features, *spec.hidden, scores)
     units = [*(pieces * width for width in spec.hidden), scores]
-    shapes: list[tuple[str, int, tuple[int, ...]]] = [
-        ("weights", layer, _lie(layer, widths[layer], width)) for layer, width in enumerate(units)
-    ]
-    shapes += [("bias", layer, (width,)) for layer, width in enumerate(units)]
+    shapes: list[tuple[str, int, tuple[int, ...], bool]] = []
+    for layer, (inputs, width) in enumerate(zip(widths, units, strict=False)):
+        turned = layer > 0 and width <= NARROW
+        shapes.append(("weights", layer, (width, inputs) if turned else (inputs, width), turned))
+    shapes += [("bias", layer, (width,), False) for layer, width in enumerate(units)]
     if spec.batch_normalization:
-        shapes += [("scale", layer, (width,)) for layer, width in enumerate(units[:-1])]
+        shapes += [("scale", layer, (width,), False) for layer, width in enumerate(units[:-1])]
     tensors, start = [], 0
-    for name, layer, shape in shapes:
+    for name, layer, shape, turned in shapes:
         stop = start + int(np.prod(shape))
-        tensors.append(Tensor(f"{name}.{layer}", layer, shape, start, stop))
+        tensors.append(Tensor(f"{name}.{layer}", layer, shape, start, stop, turned))
         start = stop
     count = len(units)
     return Layout(
@@ -102,10 +102,6 @@ def layout(spec: NetworkSpec, *, features: int, scores: int) -> Layout:
         tuple(tensors[2 * count :]),
         widths,
     )
-
-
-def _lie(layer: int, inputs: int, units: int) -> tuple[int, int]:
-    return (units, inputs) if layer and inputs * units <= SMALL else (inputs, units)
 
 
 def views(rows: Floats, tensor: Tensor) -> Floats:

@@ -4,7 +4,6 @@ Everything a pass touches has a fixed place, so a pass is a list of prepared cal
 for the matrix products, one fused kernel for what lies between two of them.
 """
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -15,18 +14,13 @@ from workers.nn.activations import ACTIVATIONS
 from workers.nn.layout import Floats, Integers, views
 from workers.nn.losses import LOSSES
 from workers.nn.normalization import normalize, normalize_back, standardize
+from workers.nn.products import Call, product, product_turned, turned
 from workers.nn.regularizers import Keys, dropout
 from workers.nn.stack import Stack
-
-Call = Callable[[], object]
 
 
 def _flat(values: Floats) -> Floats:
     return values[0] if len(values) == 1 else values
-
-
-def _turned(values: Floats) -> Floats:
-    return np.swapaxes(values, -1, -2)
 
 
 class Passes:
@@ -105,16 +99,22 @@ class Passes:
         tensor = self.net.layout.weights[layer]
         weights = views(self.net.rows, tensor)
         z = self._empty(weights.shape[-1])
-        self.forward.append(partial(np.matmul, _flat(below), weights, _flat(z)))
+        self.forward += product(_flat(below), weights, _flat(z))
         return z
 
     def _product_back(self, layer: int, below: Floats, d: Floats, gradient: Floats | None) -> None:
         tensor = self.net.layout.weights[layer]
-        into, flat = views(self.net.gradient, tensor), _flat(d)
-        calls: list[Call] = [partial(np.matmul, _turned(_flat(below)), flat, into)]
+        into, x, slope = views(self.net.gradient, tensor), _flat(below), _flat(d)
+        if tensor.turned:
+            calls = product(turned(slope), x, turned(into))
+        else:
+            calls = product(turned(x), slope, into)
         if gradient is not None:
-            weights = _turned(views(self.net.rows, tensor))
-            calls.append(partial(np.matmul, flat, weights, _flat(gradient)))
+            weights, out = views(self.net.rows, tensor), _flat(gradient)
+            if tensor.turned:
+                calls += product(slope, turned(weights), out)
+            else:
+                calls += product_turned(slope, weights, out)
         self.backward[:0] = calls
 
     def _dropped(self, values: Floats, layer: int) -> tuple[Floats, Floats] | None:
