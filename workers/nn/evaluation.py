@@ -14,7 +14,8 @@ from workers.nn.network import Passes
 from workers.nn.spec import NetworkSpec
 from workers.nn.stack import Stack, plan, stack
 
-BATCH_VALUES: Final = 1 << 17
+BATCH: Final = 128
+"""Rows scored at a time: enough for the BLAS, few enough for a pack to stay in the cache."""
 
 
 def predict(
@@ -40,23 +41,21 @@ def predict(
 def raw_scores(net: Stack, x: NDArray[Any]) -> Floats:
     """Return the scores ``(members, rows, scores)`` of a stack, biases included.
 
-    Batches depend on the structure only, so that a member's numbers don't depend on its
-    stack.
+    Batches have one size, so that a member's numbers don't depend on its stack.
     """
-    size = max(1, min(len(x), BATCH_VALUES // max(net.layout.widths)))
     result = np.empty((net.members, len(x), net.layout.widths[-1]), net.rows.dtype)
     passes: Passes | None = None
     last, clock = net.layout.biases[-1], np.zeros(2, np.int64)
     biases = net.rows[:, np.newaxis, last.start : last.stop]
     with np.errstate(all="ignore"):
-        for start in range(0, len(x), size):
-            rows = x[start : start + size]
+        for start in range(0, len(x), BATCH):
+            rows = x[start : start + BATCH]
             if passes is None or passes.batch != len(rows):
                 passes = Passes(net, len(rows), training=False, keys=None, clock=clock)
             passes.inputs[...] = rows
             for call in passes.forward:
                 call()
-            np.add(passes.scores, biases, out=result[:, start : start + size])
+            np.add(passes.scores, biases, out=result[:, start : start + BATCH])
     return result
 
 
