@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 
 from hpsearch import events as ev
-from hpsearch.trials import TrialRecord, next_pack
+from hpsearch.trials import TrialRecord, Waiting, next_pack
 from workers.messages import Pack
 from workers.nn.spec import NetworkSpec
 
@@ -22,7 +22,7 @@ class Crew:
     def __init__(self, workers: int, parameter_count: Callable[[NetworkSpec], int]) -> None:
         self._workers = workers
         self._parameter_count = parameter_count
-        self._waiting: dict[int, TrialRecord] = {}
+        self._waiting = Waiting()
         self._packs: dict[int, Pack] = {}
         self._idle: set[int] = set()
         self._dispatched = 0
@@ -35,7 +35,7 @@ class Crew:
     def queue(self, record: TrialRecord) -> None:
         """Let a trial wait for a worker."""
         record.state = "waiting"
-        self._waiting[record.number] = record
+        self._waiting.add(record)
 
     def ready(self, worker: int) -> None:
         """Take note that a worker is idle."""
@@ -66,7 +66,7 @@ class Crew:
             return []
         worker = min(self._idle)
         pack, members = next_pack(
-            self._waiting.values(),
+            self._waiting,
             number=self._dispatched,
             remaining=len(self._waiting) + expected,
             workers=self._workers,
@@ -75,8 +75,5 @@ class Crew:
         self._dispatched += 1
         self._idle.remove(worker)
         self._packs[worker] = pack
-        starts: list[ev.Command] = []
-        for record in members:
-            del self._waiting[record.number]
-            starts.append(ev.StartTrial(record.number, record.attempt))
+        starts = [ev.StartTrial(record.number, record.attempt) for record in members]
         return [*starts, ev.Dispatch(worker, pack)]

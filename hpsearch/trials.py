@@ -1,13 +1,15 @@
 """What the master knows of each trial, and how trials are put into packs."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
 from typing import Any, Literal
 
 from workers.messages import Checkpoint, EpochReport, Pack, Trial
 from workers.nn.spec import NetworkSpec, structure
 
 Final = Literal["complete", "pruned", "failed"]
+Group = tuple[Any, ...]
 
 PACK_SIZES = ((2_000, 64), (20_000, 16), (80_000, 4))
 """Largest pack by parameter count: above the last count the parameters of one network
@@ -70,7 +72,7 @@ class TrialRecord:
         return self.state in ("complete", "pruned", "failed")
 
     @property
-    def group(self) -> tuple[Any, ...]:
+    def group(self) -> Group:
         """What trials of one pack have in common; one that failed before goes alone."""
         alone = self.number if self.failures else None
         start = self.last.epoch if self.last else 0
@@ -83,6 +85,47 @@ class TrialRecord:
     def message(self) -> Trial:
         """Return what a worker needs to know."""
         return Trial(self.number, self.spec, self.epochs, self.attempt, self.last)
+
+
+class Waiting:
+    """The trials that wait for a worker, by number and in groups that can train together.
+
+    A record's group is taken when it is added, and must not change before it is taken out.
+    """
+
+    def __init__(self) -> None:
+        self._groups: dict[int, Group] = {}
+        self._queues: dict[Group, list[tuple[int, TrialRecord]]] = {}
+        # A heap; what was taken out since is dropped when it comes up.
+        self._numbers: list[int] = []
+
+    def __len__(self) -> int:
+        return len(self._groups)
+
+    def add(self, record: TrialRecord) -> None:
+        """Let a trial wait, if it does not yet."""
+        if record.number in self._groups:
+            return
+        group = self._groups[record.number] = record.group
+        heappush(self._queues.setdefault(group, []), (record.number, record))
+        heappush(self._numbers, record.number)
+
+    def first(self) -> TrialRecord:
+        """Return the trial with the lowest number; raises IndexError if none waits."""
+        while self._numbers[0] not in self._groups:
+            heappop(self._numbers)
+        return self._queues[self._groups[self._numbers[0]]][0][1]
+
+    def take(self, most: int) -> list[TrialRecord]:
+        """Take out the first trial and those of its group, lowest numbers first."""
+        group = self._groups[self.first().number]
+        queue = self._queues[group]
+        taken = [heappop(queue)[1] for _ in range(min(most, len(queue)))]
+        for record in taken:
+            del self._groups[record.number]
+        if not queue:
+            del self._queues[group]
+        return taken
 
 
 def pack_size(parameters: int, trials: int, workers: int) -> int:
@@ -101,21 +144,19 @@ def pack_size(parameters: int, trials: int, workers: int) -> int:
 
 
 def next_pack(
-    waiting: Iterable[TrialRecord],
+    waiting: Waiting,
     *,
     number: int,
     remaining: int,
     workers: int,
     parameter_count: Callable[[NetworkSpec], int],
 ) -> tuple[Pack, list[TrialRecord]]:
-    """Take the first waiting trial and those that can be trained with it.
+    """Take out the first waiting trial and those that can be trained with it.
 
     The records are marked as running, each under a new attempt number.
     """
-    queue = sorted(waiting, key=lambda record: record.number)
-    first = queue[0]
-    size = pack_size(parameter_count(first.spec), remaining, workers)
-    members = [record for record in queue if record.group == first.group][:size]
+    size = pack_size(parameter_count(waiting.first().spec), remaining, workers)
+    members = waiting.take(size)
     for record in members:
         record.state = "running"
         record.attempt += 1

@@ -1,10 +1,13 @@
 """What the master knows of a trial, and who goes into a pack with whom."""
 
+import random
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
 
-from hpsearch.trials import TrialRecord, next_pack, pack_size
+from hpsearch import trials as trials_module
+from hpsearch.trials import TrialRecord, Waiting, next_pack, pack_size
 from tests.support import a_checkpoint, a_report
 from workers.nn.spec import NetworkSpec
 
@@ -69,9 +72,20 @@ def test_pack_size(parameters: int, trials: int, workers: int, size: int) -> Non
     assert pack_size(parameters, trials, workers) == size
 
 
+def waiting(trials: Iterable[TrialRecord]) -> Waiting:
+    result = Waiting()
+    for trial in trials:
+        result.add(trial)
+    return result
+
+
 def numbers_of(trials: list[TrialRecord], *, remaining: int = 100) -> list[int]:
     pack, members = next_pack(
-        trials, number=7, remaining=remaining, workers=1, parameter_count=lambda spec: 1_000
+        waiting(trials),
+        number=7,
+        remaining=remaining,
+        workers=1,
+        parameter_count=lambda spec: 1_000,
     )
     assert pack.number == 7
     assert [trial.number for trial in pack.trials] == [member.number for member in members]
@@ -106,10 +120,56 @@ def test_a_pack_holds_no_more_than_its_share() -> None:
 def test_every_member_starts_a_new_attempt() -> None:
     trials = [record(0, attempt=3), record(1)]
     pack, _ = next_pack(
-        trials, number=0, remaining=9, workers=1, parameter_count=lambda spec: 1_000
+        waiting(trials), number=0, remaining=9, workers=1, parameter_count=lambda spec: 1_000
     )
     assert [trial.attempt for trial in pack.trials] == [4, 1]
     assert [(trial.attempt, trial.state) for trial in trials] == [(4, "running"), (1, "running")]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_packs_come_in_the_order_of_numbers_whoever_waits_and_comes_back(seed: int) -> None:
+    chance = random.Random(seed)
+    queue, outside = Waiting(), [a_trial_of_some_group(n, chance) for n in range(60)]
+    inside: dict[int, TrialRecord] = {}
+    while outside or inside:
+        for _ in range(chance.randrange(len(outside) + 1)):
+            trial = outside.pop(chance.randrange(len(outside)))
+            inside[trial.number] = trial
+            queue.add(trial)
+            queue.add(trial)
+        assert len(queue) == len(inside)
+        if not inside:
+            continue
+        first, most = inside[min(inside)], chance.randint(1, 5)
+        assert queue.first() is first
+        like_it = [number for number in sorted(inside) if inside[number].group == first.group]
+        taken = queue.take(most)
+        assert [trial.number for trial in taken] == like_it[:most]
+        for trial in taken:
+            del inside[trial.number]
+            if chance.random() < 0.2:
+                trial.failures += 1
+                outside.append(trial)
+
+
+def a_trial_of_some_group(number: int, chance: random.Random) -> TrialRecord:
+    spec = {"hidden": (chance.choice([8, 16]),), "l2": chance.random()}
+    return record(number, spec=spec, epochs=chance.choice([3, 3, 4]))
+
+
+def test_what_a_trial_can_train_with_is_found_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = 0
+
+    def counted(spec: NetworkSpec) -> Any:
+        nonlocal calls
+        calls += 1
+        return spec.hidden
+
+    monkeypatch.setattr(trials_module, "structure", counted)
+    queue = waiting(record(number, spec={"hidden": (number + 1,)}) for number in range(50))
+    while queue:
+        next_pack(queue, number=0, remaining=1, workers=1, parameter_count=lambda spec: 1_000)
+    assert calls == 50
 
 
 @pytest.mark.parametrize(
