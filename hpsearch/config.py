@@ -28,7 +28,7 @@ from hpsearch.settings.sections import (
     StudyConfig,
 )
 from hpsearch.settings.stage_sections import Points, RescoreConfig, StageConfig
-from hpsearch.space import SearchSpace
+from hpsearch.space import SearchSpace, tuples
 from workers.errors import InputError
 from workers.nn import families
 from workers.nn.spec import NetworkSpec
@@ -128,14 +128,10 @@ def build(document: Mapping[str, Any]) -> SearchConfig:
         stages=sections.stages,
         checkpoint=sections.checkpoint,
         ensemble=sections.ensemble,
-        enqueue=tuple(map(_tuples, sections.enqueue)),
+        enqueue=tuple({n: tuples(v) for n, v in point.items()} for point in sections.enqueue),
         rescore=sections.rescore,
         document=document,
     )
     corners(config.network, space)
     rules.check(config)
     return config
-
-
-def _tuples(point: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: tuple(v) if isinstance(v, list) else v for name, v in point.items()}
