@@ -14,6 +14,9 @@ from hpsearch.store import Store
 from workers import files
 from workers.errors import InputError
 
+MAX_PATH_BYTES = 3_800
+"""With a longer path the names in a run's folder would be more than the system takes."""
+
 
 @dataclass(frozen=True, slots=True)
 class RunFolder:
@@ -66,9 +69,14 @@ class RunFolder:
             folder.chmod(0o700)  # A umask may have taken even the owner's bits.
         files.write_new(self.config, documents.dump(dict(config.document)).encode())
 
+    @property
+    def exists(self) -> bool:
+        """Whether there is anything of this name."""
+        return os.path.lexists(self.path)  # pathlib raises, to names that are too long.
+
     def check_new(self) -> None:
-        """Raise InputError if the folder exists, or can't because a file is in its way."""
-        if os.path.lexists(self.path):
+        """Raise InputError if the folder exists, or can't because of its path."""
+        if self.exists:
             raise InputError(
                 "a run's name must be new",
                 str(self.path),
@@ -77,6 +85,8 @@ class RunFolder:
         above = next(folder for folder in self.path.absolute().parents if os.path.lexists(folder))
         if not above.is_dir():
             raise self._no_place(f"{above} is a file")
+        if len(os.fsencode(self.path.absolute())) > MAX_PATH_BYTES:
+            raise self._no_place(f"more than {MAX_PATH_BYTES} bytes long")
 
     def make_place(self) -> None:
         """Make the folders above this one; raises InputError if that can't be."""
@@ -88,7 +98,8 @@ class RunFolder:
             raise self._no_place(error.strerror or str(error)) from error
 
     def _no_place(self, why: str) -> InputError:
-        found = f"{self.path.parent} ({why})"
+        parent = str(self.path.parent)
+        found = f"{parent if len(parent) < 300 else f'{parent[:300]}...'} ({why})"
         return InputError("--results must be a folder or can become one", found, "choose another")
 
     def lock(self, *, take_over: bool = False) -> AbstractContextManager[None]:

@@ -68,12 +68,14 @@ def run(
     began = time.monotonic()
     split = datasets.load(config.data, seed=config.study.seed, chains=config.chains)
     config.check_outputs(split.dataset.outputs)
-    going_on = resume and folder.path.exists()
+    going_on = resume and folder.exists
     if going_on:
         _check_same(config, folder, split)
         if folder.summary.is_file():
             return reload(folder)
-    elif not overwrite:
+    elif overwrite and folder.exists:
+        folder.check()
+    else:
         folder.check_new()
     with ExitStack() as stack:
         interrupts = Interrupts()
@@ -137,7 +139,7 @@ def _create(config: SearchConfig, folder: RunFolder, split: Split, *, overwrite:
     }
     folder.make_place()
     with locks.alone_in(folder.path.parent):
-        if overwrite and folder.path.exists():
+        if overwrite and folder.exists:
             folder.remove()
         folder.check_new()
         working = RunFolder(folder.path.with_name(f".{folder.path.name}.new"))

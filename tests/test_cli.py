@@ -281,6 +281,10 @@ def test_a_data_section_that_does_not_fit_the_file(
         (["--results", "tiny.yaml/x"], ["--results"]),
         (["--results", "a" * 300], ["--results"]),
         (["--results", "/proc/nowhere"], ["--results"]),
+        (["--results", "new/" + "a" * 300], ["--results"]),
+        (["--results", "/".join(["new", *["a" * 200] * 19])], ["--results", "bytes long"]),
+        (["--results", "new/" + "a" * 300, "--overwrite"], ["--results"]),
+        (["--results", "new/" + "a" * 300, "--resume"], ["--results"]),
         (["--warm-start", "nowhere"], ["search.db", "nowhere"]),
     ],
 )

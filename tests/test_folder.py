@@ -1,5 +1,6 @@
 """A run's folder: whole or not there, the user's alone, and never mistaken for another."""
 
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from hpsearch.folder import RunFolder
 from hpsearch.store import Store
 from tests.support import tiny_config
+from workers import files
 from workers.errors import InputError, RunError
 
 META = {"name": "tiny", "metric": "val_accuracy", "direction": "maximize", "seed": 3}
@@ -118,3 +120,23 @@ def test_a_removed_run_is_gone_and_its_neighbours_are_not(tmp_path: Path) -> Non
     folder.remove()
     assert [path.name for path in tmp_path.iterdir()] == ["tiny2"]
     assert contents(neighbour.path) == before
+
+
+def test_folders_above_a_run_are_all_made_or_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = []
+
+    def fails_in_the_third(folder: Path) -> None:
+        made.append(folder)
+        if len(made) == 3:
+            raise OSError(errno.EACCES, "Permission denied", str(folder))
+
+    monkeypatch.setattr(files, "sync_folder", fails_in_the_third)
+    folder = RunFolder(tmp_path / "a" / "b" / "c" / "tiny")
+    with pytest.raises(InputError, match="--results must be a folder or can become one"):
+        folder.make_place()
+    assert made == [tmp_path, tmp_path / "a", tmp_path / "a" / "b"]
+    assert list(tmp_path.iterdir()) == []
+    folder.make_place()
+    assert folder.path.parent.is_dir()

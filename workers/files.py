@@ -5,6 +5,7 @@ import os
 import re
 import secrets
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 from workers.failpoints import failpoint
@@ -78,12 +79,24 @@ def replace(path: Path, data: bytes) -> None:
 
 
 def make_folders(path: Path) -> None:
-    """Make a folder and those above it where they are missing, durably; raises `OSError`."""
-    if path.is_dir():
-        return
-    make_folders(path.parent)
-    path.mkdir(exist_ok=True)
-    sync_folder(path.parent)
+    """Make a folder and those above it where they are missing, durably, or none of them.
+
+    Raises `OSError`.
+    """
+    missing = [path.absolute()]
+    while not missing[-1].is_dir():
+        missing.append(missing[-1].parent)
+    made: list[Path] = []
+    try:
+        for folder in reversed(missing[:-1]):
+            folder.mkdir(exist_ok=True)
+            made.append(folder)
+            sync_folder(folder.parent)
+    except BaseException:
+        for folder in reversed(made):
+            with suppress(OSError):
+                folder.rmdir()
+        raise
 
 
 def rename_folder(folder: Path, name: str) -> None:
