@@ -4,7 +4,7 @@ import logging
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 
 from hpsearch import datasets, locks, report
@@ -19,7 +19,7 @@ from hpsearch.search import Search
 from hpsearch.store import Store
 from hpsearch.watched import WatchedExecutor
 from workers import files
-from workers.errors import InputError
+from workers.errors import HpsearchError, InputError
 from workers.messages import RunSettings
 
 Begin = Callable[[int], Watch]
@@ -53,8 +53,9 @@ def run(
     """Search until every stage is over, and conclude.
 
     Nothing is written before the config, the data and the workers have been found good.
-    A run that is finished already returns what it came to. ``take_over`` is the user's
-    word that a process on another host, which holds the run, is gone for good.
+    A run that is finished already returns what it came to; its report is made if it has
+    none. ``take_over`` is the user's word that a process on another host, which holds the
+    run, is gone for good.
 
     Raises
     ------
@@ -72,7 +73,7 @@ def run(
     if going_on:
         _check_same(config, folder, split)
         if folder.summary.is_file():
-            return reload(folder)
+            return _finished(folder, take_over=take_over)
     elif overwrite and folder.exists:
         folder.check()
     else:
@@ -108,6 +109,18 @@ def run(
         conclusion = conclude(folder, config, split, search.verdicts, seconds=seconds)
         report.write_if_possible(folder.path)
         return conclusion
+
+
+def _finished(folder: RunFolder, *, take_over: bool) -> Conclusion:
+    """Return what a run came to, and make its report if it was killed before that."""
+    conclusion = reload(folder)
+    if not folder.report.is_file():
+        # Where another process has the run, or the disk can't be written, the result stands.
+        with suppress(OSError, HpsearchError), folder.lock(take_over=take_over), _logging(folder):
+            with Store.open(folder.database) as store:
+                tidy(folder, store)
+            report.write_if_possible(folder.path)
+    return conclusion
 
 
 def _executor(config: SearchConfig, folder: RunFolder, split: Split, place: Place) -> Executor:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from hpsearch import trials
+from hpsearch import report, trials
 from hpsearch.config import SearchConfig
 from hpsearch.folder import RunFolder
 from hpsearch.interrupts import Interrupted
@@ -140,6 +141,24 @@ def test_what_nobody_acknowledged_is_cleared_away(
     run_here(config, run.path, resume=True)
     assert outcome(run) == expected
     assert not list(run.path.rglob(".*"))
+
+
+def test_a_run_killed_before_its_report_has_one_after_a_resume(
+    colours_run: RunFolder, tmp_path: Path
+) -> None:
+    run = RunFolder(tmp_path / "tiny")
+    shutil.copytree(colours_run.path, run.path)
+    summary, page = read_json(run.summary), report.write(run.path).read_bytes()
+    run.report.unlink()
+    half = run.path / ".report.html.0123456789abcdef.tmp"
+    half.write_text("half a report")
+    with run.lock():
+        assert run_here(run.load_config(), run.path, resume=True)[1].summary == summary
+        assert not run.report.exists()
+    assert run_here(run.load_config(), run.path, resume=True)[1].summary == summary
+    assert run.report.read_bytes() == page
+    assert not half.exists()
+    assert run.summary.read_bytes() == colours_run.summary.read_bytes()
 
 
 @pytest.mark.parametrize(("workers", "sizes"), [(3, None), (2, ((10**9, 1),)), (1, ((10**9, 2),))])
