@@ -1,5 +1,6 @@
 """A run as one HTML page: no network, no script, readable on paper and in the dark."""
 
+import errno
 import logging
 import os
 import secrets
@@ -36,12 +37,13 @@ def write(path: Path, output: Path | None = None) -> Path:
     InputError
         If this is no run, or ``output`` is no place for an HTML file.
     RunError
-        If it can't be written.
+        If the disk is full or failing, or the run's folder can't be written.
     """
     run = RunFolder(path)
     run.check()
     target = run.report if output is None else output
-    if target.suffix.lower() not in SUFFIXES or target.is_dir():
+    # os.path says no where pathlib raises: to names that are too long.
+    if target.suffix.lower() not in SUFFIXES or os.path.isdir(target):  # noqa: PTH112
         rule = "a report is a file that ends in .html"
         raise InputError(rule, str(target), "name one, such as report.html")
     text = page(load(run))
@@ -50,7 +52,11 @@ def write(path: Path, output: Path | None = None) -> Path:
         _write(working, text)
         working.replace(target)
     except OSError as error:
-        raise RunError(f"{target} can't be written: {error.strerror or error}") from error
+        why = error.strerror or str(error)
+        if output is not None and error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+            rule = "--output must be a file in a folder that is there"
+            raise InputError(rule, f"{output}: {why}", "correct the path") from error
+        raise RunError(f"{target} can't be written: {why}") from error
     finally:
         with suppress(OSError):
             working.unlink(missing_ok=True)

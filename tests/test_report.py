@@ -458,9 +458,11 @@ def test_output_is_an_html_file(made: Builder, output: str) -> None:
 
 def test_a_place_that_is_not_there(made: Builder) -> None:
     made.store.close()
-    for where in ("no/report.html", "config.yaml/report.html"):
-        with pytest.raises(RunError, match="can't be written"):
+    before = set(made.path.rglob("*"))
+    for where in ("no/report.html", "config.yaml/report.html", f"{'a' * 300}.html"):
+        with pytest.raises(InputError, match="--output must be a file in a folder that is there"):
             report.write(made.path, made.path / where)
+    assert set(made.path.rglob("*")) == before
 
 
 def test_command(made: Builder, tmp_path: Path) -> None:
