@@ -7,6 +7,7 @@ from typing import Any
 from hpsearch import datasets
 from hpsearch.config import SearchConfig
 from hpsearch.scales import from_unit
+from hpsearch.settings import sizes
 from hpsearch.settings.dimensions import FixedDimension, FloatDimension, IntDimension
 from workers.nn.gradient_check import Finding, check_gradients
 from workers.nn.sanity_check import check_sanity
@@ -38,6 +39,7 @@ def preflight(config: SearchConfig) -> list[Preflight]:
     split = datasets.load(config.data, seed=config.study.seed, chains=config.chains)
     data = split.dataset
     config.check_outputs(data.outputs)
+    sizes.check(config, data)
 
     def check(params: Mapping[str, Any], spec: NetworkSpec) -> Preflight:
         findings = []

@@ -16,6 +16,7 @@ from hpsearch.folder import RunFolder
 from hpsearch.interrupts import Interrupts
 from hpsearch.master import Master, Watch, prepare, tidy
 from hpsearch.search import Search
+from hpsearch.settings import sizes
 from hpsearch.store import Store
 from hpsearch.watched import WatchedExecutor
 from workers import files
@@ -69,6 +70,7 @@ def run(
     began = time.monotonic()
     split = datasets.load(config.data, seed=config.study.seed, chains=config.chains)
     config.check_outputs(split.dataset.outputs)
+    sizes.check(config, split.dataset)
     going_on = resume and folder.exists
     if going_on:
         _check_same(config, folder, split)

@@ -273,6 +273,7 @@ def test_a_data_section_that_does_not_fit_the_file(
         (["--set", "network.loss=squared_error"], ["classification", "squared_error"]),
         (["--set", "network.dropout=[0.1, 0.1]"], ["dropout", "2 rates for 1 hidden"]),
         (["--set", "network.optimizer=lbfgs"], ["lbfgs", "full"]),
+        (["--set", "network.hidden=[1000000, 1000000]"], ["memory", "1,000,009,000,003"]),
         (["--set", "no-equals"], ["KEY=VALUE"]),
         (["--name", "../up"], ["study.name", "'../up'"]),
         (["--name", "a" * 300], ["study.name"]),

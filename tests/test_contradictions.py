@@ -52,6 +52,19 @@ def dimension(**values: Any) -> dict[str, Any]:
             {"search_space__hidden_layers": {"type": "float", "low": 1.0, "high": 2.0}},
             "hidden_layers must be whole numbers from 1",
         ),
+        (
+            {"search_space__hidden_layers": {"type": "int", "low": 1, "high": 10**9}},
+            "hidden_layers must be whole numbers from 1 to 100; got 1000000000",
+        ),
+        (
+            {
+                "search_space__hidden_units_1": {"type": "int", "low": 8, "high": 10**9},
+                "search_space__hidden_layers": {"type": "int", "low": 1, "high": 2},
+            },
+            "hidden_units_1 must be whole numbers from 1 to 1,000,000; got 1000000000",
+        ),
+        ({"network__hidden": [10**9]}, "network.hidden.0 must be less than or equal to 1000000"),
+        ({"network__hidden": [1] * 101}, "network.hidden must have at most 100 items"),
     ],
 )
 def test_a_contradiction_is_refused_in_one_line(changes: dict[str, Any], rule: str) -> None:

@@ -25,6 +25,9 @@ UNITS = "hidden_units"
 """A dimension of this name is the units of every hidden layer; ``hidden_units_2`` of the
 second one alone."""
 
+MOST_LAYERS = 100
+MOST_UNITS = 10**6
+
 _NETWORK = TypeAdapter(NetworkSpec)
 _ONE_LAYER = re.compile(rf"{UNITS}_([1-9][0-9]?)")
 
@@ -67,9 +70,13 @@ def compose(network: NetworkSpec, params: Mapping[str, Any]) -> NetworkSpec:
 def with_layer_conditions(dimensions: Mapping[str, Dimension]) -> SearchSpace:
     """Return a space in which ``hidden_units_3`` is searched where there are 3 layers.
 
-    Raises InputError if both the whole and its parts are searched.
+    Raises InputError if both the whole and its parts are searched, or the parts are no
+    numbers of layers and units.
     """
     shaping = [name for name in dimensions if _shapes(name)]
+    for name in shaping:
+        for value in _ends(dimensions[name]):
+            _check_count(name, value)
     if shaping and "hidden" in dimensions:
         raise InputError(
             "search_space has hidden or its parts, not both", shaping[0], "remove one of them"
@@ -97,20 +104,22 @@ def corners(network: NetworkSpec, space: SearchSpace) -> list[NetworkSpec]:
             raise unknown_key(f"search_space.{name}", name, [*known, LAYERS, UNITS])
         least = {parent: values[0] for parent, values in (dimension.when or {}).items()}
         for value in _ends(dimension):
-            if _shapes(name):
-                _check_count(name, value)
-                given = {name: value}
-            else:
-                given = {name: _parsed(name, value, dimension)}
+            given = {name: value if _shapes(name) else _parsed(name, value, dimension)}
             inside = {n: v for n, v in least.items() if n in known or _shapes(n)}
             networks.append(compose(network, inside | given))
     return networks or [network]
 
 
+def widest(network: NetworkSpec, space: SearchSpace) -> NetworkSpec:
+    """Return the network with the most layers and units that parts of its shape allow."""
+    largest = {n: max(_ends(dimension)) for n, dimension in space.items() if _shapes(n)}
+    return compose(network, largest)
+
+
 def limits(name: str) -> tuple[float, float]:
     """Return the lowest and highest value that a network takes by this name, both included."""
     if _shapes(name):
-        return 1.0, math.inf
+        return 1.0, float(_most(name))
     hint = get_type_hints(NetworkSpec, include_extras=True)[name]
     low, high = -math.inf, math.inf
     bounded = [part for part in (hint, *get_args(hint)) if hasattr(part, "__metadata__")]
@@ -156,6 +165,11 @@ def _counts(dimension: Dimension) -> Iterator[int]:
 
 
 def _check_count(name: str, value: Any) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        rule = f"search_space.{name} must be whole numbers from 1"
-        raise InputError(rule, repr(value), "use type: int")
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if not whole or not 1 <= value <= _most(name):
+        rule = f"search_space.{name} must be whole numbers from 1 to {_most(name):,}"
+        raise InputError(rule, repr(value), "correct the range" if whole else "use type: int")
+
+
+def _most(name: str) -> int:
+    return MOST_LAYERS if name == LAYERS else MOST_UNITS

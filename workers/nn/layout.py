@@ -1,5 +1,6 @@
 """Where each tensor of a network lies in a member's row of parameters."""
 
+import math
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -92,7 +93,7 @@ def layout(spec: NetworkSpec, *, features: int, scores: int) -> Layout:
         shapes += [("scale", layer, (width,), False) for layer, width in enumerate(units[:-1])]
     tensors, start = [], 0
     for name, layer, shape, turned in shapes:
-        stop = start + int(np.prod(shape))
+        stop = start + math.prod(shape)
         tensors.append(Tensor(f"{name}.{layer}", layer, shape, start, stop, turned))
         start = stop
     count = len(units)

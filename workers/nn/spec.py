@@ -3,7 +3,7 @@
 from dataclasses import dataclass, fields
 from typing import Annotated, Final, Literal
 
-from annotated_types import Ge, Gt, Le, Lt
+from annotated_types import Ge, Gt, Le, Len, Lt
 
 Fraction = Annotated[float, Ge(0), Lt(1)]
 Positive = Annotated[float, Gt(0), Le(1e9)]
@@ -75,7 +75,7 @@ class NetworkSpec:
     """
 
     preprocess: tuple[str, ...] | None = None
-    hidden: tuple[Count, ...] = (64,)
+    hidden: Annotated[tuple[Count, ...], Len(0, 100)] = (64,)
     activation: str = "relu"
     maxout_pieces: Annotated[int, Ge(2)] = 2
     loss: str = "softmax"

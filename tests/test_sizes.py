@@ -1,0 +1,81 @@
+"""A network that no memory holds is refused before anything is made of it."""
+
+from typing import Any
+
+import pytest
+
+from hpsearch import datasets
+from hpsearch.settings import sizes
+from tests.support import tiny_config
+from workers.errors import InputError
+
+LAYERS = {"type": "int", "low": 1, "high": 2}
+"""Of a network on iris: 4 inputs, 3 classes, a hidden layer of 8 units, mini-batches of 16."""
+
+
+def choices(*values: Any) -> dict[str, Any]:
+    return {"type": "categorical", "choices": list(values)}
+
+
+@pytest.mark.parametrize(
+    ("changes", "parameters", "copies", "activations"),
+    [
+        # Copies: parameters, gradient, velocity, running average.
+        ({}, 4 * 8 + 8 + 8 * 3 + 3, 4, 16 * (8 + 3)),
+        ({"checkpoint__ema_decay": 0.0}, 4 * 8 + 8 + 8 * 3 + 3, 3, 16 * (8 + 3)),
+        ({"search_space__optimizer": choices("sgd", "adam")}, 67, 5, 16 * (8 + 3)),
+        ({"search_space__hidden": choices([9], [8, 8], [])}, 139, 4, 16 * (8 + 8 + 3)),
+        # 150 rows, of which 30 test and 24 of the rest validate.
+        ({"search_space__batch_size": choices(16, "full")}, 67, 4, 96 * (8 + 3)),
+        ({"network__batch_size": 10**6}, 67, 4, 96 * (8 + 3)),
+        (
+            {"search_space__activation": choices("relu", "maxout")},
+            2 * (4 * 8 + 8) + 8 * 3 + 3,
+            4,
+            16 * (2 * 8 + 3),
+        ),
+        (
+            {
+                "search_space__hidden_layers": LAYERS,
+                "search_space__hidden_units_2": {"type": "int", "low": 1, "high": 50},
+            },
+            4 * 8 + 8 + 8 * 50 + 50 + 50 * 3 + 3,
+            4,
+            16 * (8 + 50 + 3),
+        ),
+        (
+            {"search_space__preprocess": choices(["standardize"], ["pca"]), "network__hidden": []},
+            4 * 3 + 3,
+            4,
+            16 * 3,
+        ),
+    ],
+)
+def test_the_least_that_the_largest_network_needs(
+    monkeypatch: pytest.MonkeyPatch,
+    changes: dict[str, Any],
+    parameters: int,
+    copies: int,
+    activations: int,
+) -> None:
+    config = tiny_config(**changes)
+    data = datasets.load(config.data, seed=3, chains=config.chains).dataset
+    needed = 4 * (parameters * copies + 2 * activations)
+    monkeypatch.setattr(sizes, "machine_bytes", lambda: needed)
+    sizes.check(config, data)
+    monkeypatch.setattr(sizes, "machine_bytes", lambda: needed - 1)
+    with pytest.raises(InputError, match=f" {parameters:,} parameters"):
+        sizes.check(config, data)
+
+
+def test_the_remedy_is_where_the_memory_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sizes, "machine_bytes", lambda: 0)
+    for batch, remedy in ((1, "hidden"), ("full", "batch_size")):
+        config = tiny_config(network__batch_size=batch)
+        with pytest.raises(InputError) as caught:
+            sizes.check(config, datasets.load(config.data, seed=3).dataset)
+        assert caught.value.remedy == f"lower {remedy}"
+
+
+def test_this_machine_has_memory() -> None:
+    assert 2**27 < sizes.machine_bytes() < 2**50
