@@ -1,8 +1,7 @@
 """Exponentials that compilers can vectorize: plain arithmetic, no calls, no branches.
 
 A call of the C library costs a kernel more than all its other work together. These agree
-with it to a few units in the last place, in float32 and float64 alike. Kernels compiled
-on disk do not notice a change of this file: delete ``__pycache__`` after one.
+with it to a few units in the last place, in float32 and float64 alike.
 """
 
 from typing import Any
