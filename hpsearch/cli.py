@@ -6,15 +6,17 @@ from typing import Any
 
 import click
 
+from hpsearch.interrupts import Interrupted, Interrupts
 from hpsearch.terminal import cli_results, cli_search
 from workers.errors import HpsearchError, InputError
 
 
 class _Group(click.Group):
-    """Turns the project's errors into one line and an exit code: 2 for input, else 1."""
+    """Turns errors into one line and an exit code: 2 for input, else 1; and signals."""
 
     def invoke(self, ctx: click.Context) -> Any:
         os.umask(0o077)  # What a run makes is the user's alone.
+        interrupts = Interrupts(at_once=True)
         try:
             return super().invoke(ctx)
         except HpsearchError as error:
@@ -29,9 +31,11 @@ class _Group(click.Group):
             where = f": {error.filename!r}" if error.filename else ""
             click.echo(f"hpsearch: {error.strerror or error}{where}; mend it, try again", err=True)
             raise click.exceptions.Exit(1) from error
-        except KeyboardInterrupt:
+        except Interrupted as interruption:
             click.echo("hpsearch: interrupted", err=True)
-            raise click.exceptions.Exit(130) from None
+            raise click.exceptions.Exit(128 + interruption.number) from None
+        finally:
+            interrupts.restore()
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})

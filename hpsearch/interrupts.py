@@ -30,8 +30,8 @@ class Interrupts:
     a thread ends it, and the local cluster with it: all that was acknowledged is on disk.
     """
 
-    def __init__(self) -> None:
-        self.at_once = False
+    def __init__(self, *, at_once: bool = False) -> None:
+        self.at_once = at_once
         self._received: int | None = None
         self._over = threading.Event()
         self._news, self._wakeup = os.pipe()
@@ -39,7 +39,8 @@ class Interrupts:
         self._before = {number: signal.getsignal(number) for number in SIGNALS}
         self._wakeup_before = signal.set_wakeup_fd(self._wakeup, warn_on_full_buffer=False)
         self._take()
-        threading.Thread(target=self._watch, daemon=True).start()
+        self._watcher = threading.Thread(target=self._watch, daemon=True)
+        self._watcher.start()
 
     def install(self) -> None:
         """Take the signals over again, should a library have replaced the handlers.
@@ -65,6 +66,7 @@ class Interrupts:
         signal.set_wakeup_fd(self._wakeup_before)
         self._over.set()
         os.close(self._wakeup)
+        self._watcher.join(GRACE_SECONDS)
 
     def _take(self) -> None:
         for number in SIGNALS:

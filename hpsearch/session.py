@@ -68,28 +68,30 @@ def run(
         If SIGINT or SIGTERM came.
     """
     began = time.monotonic()
-    split = datasets.load(config.data, seed=config.study.seed, chains=config.chains)
-    config.check_outputs(split.dataset.outputs)
-    sizes.check(config, split.dataset)
-    going_on = resume and folder.exists
-    if going_on:
-        _check_same(config, folder, split)
-        if folder.summary.is_file():
-            return _finished(folder, take_over=take_over)
-    elif overwrite and folder.exists:
-        folder.check()
-    else:
-        folder.check_new()
     with ExitStack() as stack:
-        interrupts = Interrupts()
+        interrupts = Interrupts(at_once=True)
         stack.callback(interrupts.restore)
+        split = datasets.load(config.data, seed=config.study.seed, chains=config.chains)
+        config.check_outputs(split.dataset.outputs)
+        sizes.check(config, split.dataset)
+        going_on = resume and folder.exists
         if going_on:
+            _check_same(config, folder, split)
+            if folder.summary.is_file():
+                return _finished(folder, take_over=take_over)
             stack.enter_context(folder.lock(take_over=take_over))
+        elif overwrite and folder.exists:
+            folder.check()
+        else:
+            folder.check_new()
+        interrupts.at_once = False
         executor = stack.enter_context(closing(_executor(config, folder, split, place)))
         interrupts.install()
         if not going_on:
+            interrupts.at_once = False
             _create(config, folder, split, overwrite=overwrite)
             stack.enter_context(folder.lock())
+            interrupts.install()
         stack.enter_context(_logging(folder))
         store = stack.enter_context(Store.open(folder.database))
         tidy(folder, store)
@@ -104,12 +106,12 @@ def run(
         master = Master(search, folder=folder, store=store, executor=executor)
         master.run(watch_and_check)
         executor.close()
-        interrupts.at_once = True
-        interrupts.check()
+        interrupts.install()
         tidy(folder, store)
         seconds = time.monotonic() - began
         conclusion = conclude(folder, config, split, search.verdicts, seconds=seconds)
         report.write_if_possible(folder.path)
+        interrupts.check()  # What is raised in a destructor is lost.
         return conclusion
 
 

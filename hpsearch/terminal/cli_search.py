@@ -1,11 +1,14 @@
 """The commands that search: parse, call, echo."""
 
-from collections.abc import Callable
+import shlex
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
+from hpsearch.interrupts import Interrupted
 from hpsearch.terminal.paths import path
 
 
@@ -70,7 +73,8 @@ def run(
         for line in notes:
             click.echo(f"warning: {line}", err=True)
     folder = RunFolder(results / loaded.study.name)
-    _search(loaded, folder, place, resume=resume, overwrite=overwrite)
+    with _way_to_go_on(folder.path):
+        _search(loaded, folder, place, resume=resume, overwrite=overwrite)
 
 
 @click.command()
@@ -83,15 +87,27 @@ def resume(run: Path, take_over: bool, **place: Any) -> None:
 
     folder = RunFolder(run)
     folder.check()
-    _search(folder.load_config(), folder, place, resume=True, take_over=take_over)
+    with _way_to_go_on(run):
+        _search(folder.load_config(), folder, place, resume=True, take_over=take_over)
+
+
+@contextmanager
+def _way_to_go_on(run: Path) -> Iterator[None]:
+    """Answer a signal with the command that goes on with a run."""
+    try:
+        yield
+    except Interrupted as interruption:
+        way = f"; go on with: hpsearch resume {shlex.quote(str(run))}"
+        text = f"interrupted{way if run.is_dir() else ' before anything was written'}"
+        click.echo(text, err=True)
+        raise click.exceptions.Exit(128 + interruption.number) from None
 
 
 def _search(config: Any, folder: Any, place: dict[str, Any], **how: bool) -> None:
-    """Run a search with its display, and answer signals with the way to go on."""
+    """Run a search with its display, and show what it came to."""
     from rich.console import Console
 
     from hpsearch import session
-    from hpsearch.interrupts import Interrupted
     from hpsearch.results import Results
     from hpsearch.terminal import show
     from hpsearch.terminal.console import display
@@ -100,13 +116,7 @@ def _search(config: Any, folder: Any, place: dict[str, Any], **how: bool) -> Non
     count = len(config.stages)
     title = f"{config.study.name}: {config.num_trials} trials in {count} stage{'s' * (count != 1)}"
     with display(console, title) as screen:
-        try:
-            conclusion = session.run(config, folder, session.Place(**place), screen, **how)
-        except Interrupted as interruption:
-            way = f"; go on with: hpsearch resume {folder.path}"
-            begun = folder.path.is_dir()
-            click.echo(f"interrupted{way if begun else ' before anything was written'}", err=True)
-            raise click.exceptions.Exit(128 + interruption.number) from None
+        conclusion = session.run(config, folder, session.Place(**place), screen, **how)
     show.show_conclusion(console, folder, Results.load(folder.path), conclusion)
 
 
