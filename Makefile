@@ -29,7 +29,9 @@ format: $(VENV)/dev
 
 ## fault-test: the long trials that break things on purpose
 fault-test: $(VENV)/dev
-	$(BIN)/python -m pytest -m "slow or not slow" tests/faults
+	$(PIP) --editable '.[fuzz]' || echo "Atheris can't be had here: what it would guide is skipped"
+	$(BIN)/python -m pytest -m "slow or not slow" tests/faults tests/test_interrupts.py \
+		tests/test_end_to_end.py
 
 clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -31,8 +31,11 @@ from hpsearch.store import Store
 from tests.support import TINY, tiny
 from workers.errors import HpsearchError, InputError
 
+VARIABLE = "HPSEARCH_FUZZ_TIMES"
+"""The environment variable that says how many times as many examples are tried."""
+
 QUICK = settings(
-    max_examples=150,
+    max_examples=150 * int(os.environ.get(VARIABLE, "1")),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -38,6 +38,10 @@ class Ledger:
         self.counts.setdefault(promise, Counter())[verdict.kind] += 1
         return verdict
 
+    def more(self, promise: str, count: int) -> None:
+        """Count faults that were survived beside one that was entered."""
+        self.counts.setdefault(promise, Counter())[KEPT] += count
+
     def table(self) -> list[str]:
         """Return the table's lines: with no loss in n faults, at most 3/n at 95 %."""
         width = max(map(len, self.counts), default=0)
