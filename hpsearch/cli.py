@@ -2,6 +2,7 @@
 
 import errno
 import os
+import signal
 from typing import Any
 
 import click
@@ -31,9 +32,10 @@ class _Group(click.Group):
             where = f": {error.filename!r}" if error.filename else ""
             click.echo(f"hpsearch: {error.strerror or error}{where}; mend it, try again", err=True)
             raise click.exceptions.Exit(1) from error
-        except Interrupted as interruption:
+        except (Interrupted, KeyboardInterrupt) as interruption:
             click.echo("hpsearch: interrupted", err=True)
-            raise click.exceptions.Exit(128 + interruption.number) from None
+            number = getattr(interruption, "number", signal.SIGINT)
+            raise click.exceptions.Exit(128 + number) from None
         finally:
             interrupts.restore()
 

@@ -169,13 +169,10 @@ def _create(config: SearchConfig, folder: RunFolder, split: Split, *, overwrite:
 def _check_same(config: SearchConfig, folder: RunFolder, split: Split) -> None:
     """Raise InputError if a run can't go on because its config or its data changed."""
     folder.check()
-    before = folder.load_config()
-    if before.document != config.document:
-        changed = [
-            key
-            for key in sorted({*before.document, *config.document})
-            if before.document.get(key) != config.document.get(key)
-        ]
+    before, after = folder.load_config().document, config.document
+    if before != after:
+        keys = sorted({*before, *after})
+        changed = [key for key in keys if before.get(key) != after.get(key)]
         raise InputError(
             "a run goes on with the config that it began with",
             f"changes in {', '.join(changed)}",
