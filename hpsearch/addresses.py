@@ -1,14 +1,28 @@
-"""Whether a Ray cluster answers at an address."""
+"""Whether a Ray cluster answers at an address, and to whom."""
 
 import os
 import socket
+from contextlib import suppress
 
 from workers.errors import InputError, RunError
 
 ANSWER_SECONDS = 5.0
 
 _GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
-_SETTINGS = 4
+_DATA, _HEADERS, _SETTINGS = 0, 1, 4
+_LAST_OF_STREAM, _LAST_OF_HEADERS = 1, 4
+
+_CALL = (
+    (b":method", b"POST"),
+    (b":scheme", b"http"),
+    (b":path", b"/ray.rpc.NodeInfoGcsService/GetClusterId"),
+    (b":authority", b"head"),
+    (b"content-type", b"application/grpc"),
+    (b"te", b"trailers"),
+)
+_STATUS = b"\x0bgrpc-status"
+_WELCOME = _STATUS + b"\x010"
+_LONGEST_ANSWER = 2**16
 
 
 def check_address(address: str) -> None:
@@ -34,6 +48,36 @@ def check_address(address: str) -> None:
         raise RunError(f"no Ray cluster answers at {address}: {error}") from error
     if answer is not None and answer != _SETTINGS:
         raise RunError(f"no Ray cluster answers at {address}: it is another server")
+
+
+def is_open(address: str) -> bool:
+    """Return whether the cluster at ``address`` lets everybody in: it asks for no token.
+
+    A call of gRPC without one is answered there, and refused elsewhere; what is encrypted
+    asks for a certificate. False too if there is no telling.
+    """
+    host, _, port = address.rpartition(":")
+    if os.environ.get("RAY_USE_TLS") == "1":
+        return False
+    headers = b"".join(
+        bytes([0, len(name)]) + name + bytes([len(value)]) + value for name, value in _CALL
+    )
+    call = _frame(_HEADERS, _LAST_OF_HEADERS, headers) + _frame(_DATA, _LAST_OF_STREAM, bytes(5))
+    answer = b""
+    with (
+        suppress(OSError),
+        socket.create_connection((host.strip("[]"), int(port)), ANSWER_SECONDS) as connection,
+    ):
+        connection.sendall(_GREETING + call)
+        while _STATUS not in answer[:-2] and len(answer) < _LONGEST_ANSWER:
+            more = connection.recv(4096)
+            answer += more or b" " * _LONGEST_ANSWER
+    return _WELCOME in answer
+
+
+def _frame(kind: int, flags: int, payload: bytes) -> bytes:
+    """Return a frame of the first stream."""
+    return len(payload).to_bytes(3) + bytes([kind, flags, 0, 0, 0, 1]) + payload
 
 
 def _answer(host: str, port: int) -> int | None:

@@ -1,9 +1,7 @@
 """Workers as Ray actors: starts or joins a cluster and turns its news into events."""
 
 import logging
-import time
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +10,14 @@ import ray.exceptions
 
 from hpsearch import addresses, cluster
 from hpsearch.events import Event, Reported, WorkerLost, WorkerReady
+from hpsearch.lifeline import Lifeline
 from hpsearch.quiet import quiet_stderr
+from hpsearch.starts import Starts
 from workers.actor import remote_actor
 from workers.data import Dataset
 from workers.errors import RunError
 from workers.messages import Pack, RunSettings
 
-START_SECONDS = 120.0
-START_ATTEMPTS = 3
 GET_SECONDS = 60.0
 JOIN_SECONDS = 5
 MEMORY_RETRIES = 2
@@ -46,19 +44,17 @@ class RayExecutor:
         address: str | None = None,
     ) -> None:
         self._folder: Path | None = None
+        self._check: Callable[[], None] = _check_alive
         self._actors: dict[int, Any] = {}
-        self._starting: dict[Any, int] = {}
+        self._starts = Starts()
         self._streams: dict[Any, int] = {}
         self._processes: dict[int, int] = {}
-        self._failed_starts: Counter[int] = Counter()
-        self._ready = False
-        self._began = time.monotonic()
         try:
             _tame()
             if address is None:
                 self._start_local(workers)
             else:
-                _join(address)
+                self._join(address)
             self.workers = workers or _cpus()
             self._needs = (ray.put(data), settings)
             self._actor = remote_actor(num_cpus=1)
@@ -73,6 +69,13 @@ class RayExecutor:
         with cluster.loopback(ray._private.ray_constants, self._folder):  # noqa: SLF001
             options = cluster.local_options(self._folder, workers)
             _init("Ray did not start on this machine", **options)
+
+    def _join(self, address: str) -> None:
+        addresses.check_address(address)
+        with cluster.variable("RAY_gcs_server_port_wait_time_s", str(JOIN_SECONDS)), quiet_stderr():
+            _init(f"can't join {address} (a token needs RAY_AUTH_MODE=token)", address=address)
+        node: Any = ray._private.worker._global_node  # noqa: SLF001
+        self._check = Lifeline(address, node.raylet_socket_name).check
 
     def submit(self, worker: int, pack: Pack) -> None:
         """Give a pack to a worker that is idle."""
@@ -93,7 +96,7 @@ class RayExecutor:
                 cluster.kill(self._processes.pop(worker, None))
         self._streams = {ref: w for ref, w in self._streams.items() if w != worker}
         actor = self._actors[worker] = self._actor.remote(*self._needs)
-        self._starting[actor.ready.remote()] = worker
+        self._starts.begin(actor.ready.remote(), worker)
 
     def wait(self, timeout_seconds: float) -> list[Event]:
         """Return the events of the workers that have news, at most one of each.
@@ -103,30 +106,26 @@ class RayExecutor:
         RunError
             If no worker can be started, one can't write its checkpoints, or Ray is gone.
         """
-        if self._folder is not None:
-            _check_alive()
-        pending = [*self._starting, *self._streams]
+        self._check()
+        for worker in self._starts.overdue():
+            self.replace(worker)
+        pending = [*self._starts.tokens, *self._streams]
         if not pending:
             return []
         news, _ = ray.wait(pending, num_returns=1, timeout=timeout_seconds)
         if news and len(pending) > 1:
             news, _ = ray.wait(pending, num_returns=len(pending), timeout=0.001)
-        if not self._ready and time.monotonic() > self._began + START_SECONDS:
-            room = f"each needs a CPU, and the cluster has {_cpus()}"
-            raise RunError(f"no worker started within {START_SECONDS:.0f} s; {room}")
-        return [self._started(ref) if ref in self._starting else self._next(ref) for ref in news]
+        self._starts.check(_cpus)
+        return [self._next(ref) if ref in self._streams else self._started(ref) for ref in news]
 
     def _started(self, ref: Any) -> Event:
-        worker = self._starting.pop(ref)
         try:
-            self._processes[worker] = ray.get(ref, timeout=GET_SECONDS)
+            process = ray.get(ref, timeout=GET_SECONDS)
         except ray.exceptions.RayError as error:
-            self._failed_starts[worker] += 1
-            if self._failed_starts[worker] >= START_ATTEMPTS:
-                raise RunError(f"a worker does not start: {cluster.cause(error)}") from error
-            return WorkerLost(worker, cluster.cause(error))
-        self._ready = True
-        del self._failed_starts[worker]
+            text = cluster.cause(error)
+            return WorkerLost(self._starts.fail(ref, text), text)
+        worker = self._starts.succeed(ref)
+        self._processes[worker] = process
         return WorkerReady(worker)
 
     def _next(self, stream: Any) -> Event:
@@ -146,6 +145,7 @@ class RayExecutor:
             for actor in self._actors.values():
                 ray.kill(actor)
         self._actors.clear()
+        self._check = _check_alive
         ray.shutdown()
         if self._folder is not None:
             cluster.remove(self._folder)
@@ -159,12 +159,6 @@ def _lost(worker: int, error: ray.exceptions.RayError) -> WorkerLost:
     if isinstance(error, ray.exceptions.OutOfMemoryError) or isinstance(cause, MemoryError):
         return WorkerLost(worker, text, retries=MEMORY_RETRIES)
     return WorkerLost(worker, text, retry=not isinstance(error, ray.exceptions.RayTaskError))
-
-
-def _join(address: str) -> None:
-    addresses.check_address(address)
-    with cluster.variable("RAY_gcs_server_port_wait_time_s", str(JOIN_SECONDS)), quiet_stderr():
-        _init(f"can't join {address} (a token needs RAY_AUTH_MODE=token)", address=address)
 
 
 def _init(complaint: str, **options: Any) -> None:

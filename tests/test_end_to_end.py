@@ -130,6 +130,8 @@ def test_one_worker_and_two_give_the_same_table(
     how = ("--workers", "1", "--address", cluster.address)
     result = call("run", local_run.config, "--results", tmp_path, *how)
     assert result.exit_code == 0, result.output
+    warning = f"warning: the cluster at {cluster.address} asks for no token: whoever reaches it"
+    assert result.stderr == f"{warning} can run code on it\n"
     assert capfd.readouterr() == ("", "")
     assert cluster.command.process.poll() is None
     one, two = table(tmp_path / "tiny"), table(local_run.path)

@@ -15,7 +15,7 @@ import pytest
 import ray
 
 import hpsearch.ray_executor
-from hpsearch import addresses, datasets, session
+from hpsearch import addresses, datasets, session, starts
 from hpsearch import cluster as clusters
 from hpsearch.events import Event, Reported, WorkerLost, WorkerReady
 from hpsearch.folder import RunFolder
@@ -200,7 +200,7 @@ def test_workers_that_never_start_end_the_run(
 
     monkeypatch.setattr(hpsearch.ray_executor, "remote_actor", lambda **o: ray.remote(**o)(Broken))
     executor = join(1)
-    for _ in range(hpsearch.ray_executor.START_ATTEMPTS - 1):
+    for _ in range(starts.START_ATTEMPTS - 1):
         (event,) = lost(collect(executor, lost))
         assert "No module named 'workers'" in event.cause
         executor.replace(0)
@@ -211,7 +211,7 @@ def test_workers_that_never_start_end_the_run(
 def test_a_cluster_without_room_is_not_waited_for_for_ever(
     join: Callable[..., RayExecutor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hpsearch.ray_executor, "START_SECONDS", 0.0)
+    monkeypatch.setattr(starts, "START_SECONDS", 0.0)
     executor = join(1)
     with pytest.raises(RunError, match="each needs a CPU, and the cluster has 2"):
         executor.wait(0.001)
@@ -296,6 +296,16 @@ def test_addresses_at_which_no_cluster_answers(
 
 def test_a_cluster_answers(cluster: RunningCluster) -> None:
     addresses.check_address(cluster.address)
+    assert addresses.is_open(cluster.address)
+
+
+def test_what_is_no_cluster_is_not_called_open(
+    website: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(addresses, "ANSWER_SECONDS", 0.2)
+    with closing(socket.create_server(("127.0.0.1", 0))) as mute:
+        for port in (website, mute.getsockname()[1], 1):
+            assert not addresses.is_open(f"127.0.0.1:{port}")
 
 
 def test_a_long_temporary_folder_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,6 +23,8 @@ class _ConfigCommand(click.Command):
             formatter.write_dl([(key, ", ".join(table)) for key, table in CHOICES.items()])
 
 
+OPEN = "the cluster at {} asks for no token: whoever reaches it can run code on it"
+
 _PLACE = (
     click.option("--workers", type=click.IntRange(min=1), help="How many; default: one a CPU."),
     click.option("--address", help="A running Ray cluster to join; default: one of its own."),
@@ -107,7 +109,7 @@ def _search(config: Any, folder: Any, place: dict[str, Any], **how: bool) -> Non
     """Run a search with its display, and show what it came to."""
     from rich.console import Console
 
-    from hpsearch import session
+    from hpsearch import addresses, session
     from hpsearch.results import Results
     from hpsearch.terminal import show
     from hpsearch.terminal.console import display
@@ -116,7 +118,13 @@ def _search(config: Any, folder: Any, place: dict[str, Any], **how: bool) -> Non
     count = len(config.stages)
     title = f"{config.study.name}: {config.num_trials} trials in {count} stage{'s' * (count != 1)}"
     with display(console, title) as screen:
-        conclusion = session.run(config, folder, session.Place(**place), screen, **how)
+
+        def begin(workers: int) -> Any:
+            if place["address"] is not None and addresses.is_open(place["address"]):
+                click.echo(f"warning: {OPEN.format(place['address'])}", err=True)
+            return screen(workers)
+
+        conclusion = session.run(config, folder, session.Place(**place), begin, **how)
     show.show_conclusion(console, folder, Results.load(folder.path), conclusion)
 
 
