@@ -189,7 +189,9 @@ def cause(error: BaseException) -> str:
     inner = getattr(error, "cause", None)
     error = inner if isinstance(inner, BaseException) else error
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    # Ray gives a heading, a traceback or a list of numbers, and then the reason.
-    which = -1 if type(error).__module__.startswith("ray.") else 0
+    # Ray gives a heading, a traceback or a list of numbers, and then the reason; but advice last
+    # where memory ran out.
+    wordy = type(error).__module__.startswith("ray.") and "Memory" not in type(error).__name__
+    which = -1 if wordy else 0
     text = lines[which].split(" Some common causes include")[0] if lines else "no message"
     return f"{type(error).__name__}: {text}"[:300]

@@ -251,6 +251,13 @@ def test_a_worker_killed_in_its_pack_changes_nothing(
     assert cluster.command.process.poll() is None
 
 
+def test_memory_taken_by_ray_is_retried_twice_and_the_reason_is_no_advice() -> None:
+    said = "The node runs low on memory, 22 GB of 23 GB.\n\nSee the documentation on memory."
+    lost = hpsearch.ray_executor._lost(3, ray.exceptions.OutOfMemoryError(said))
+    cause = "OutOfMemoryError: The node runs low on memory, 22 GB of 23 GB."
+    assert lost == WorkerLost(3, cause, retry=True, retries=2)
+
+
 class Silent(http.server.BaseHTTPRequestHandler):
     def log_message(self, *args: Any) -> None: ...
 

@@ -4,7 +4,8 @@ The environment variable ``HPSEARCH_FAILPOINT`` holds ``NAME[=ACTION[@HIT[+]]]``
 that ends in ``*`` is that of every point which begins so. The action is ``kill`` (the
 default), ``stop``, ``term`` or ``int`` to send that signal to the own process, the name
 of an errno such as ``ENOSPC`` to raise that `OSError`, ``memory`` to raise `MemoryError`,
-``sleep`` to stay for an hour, or ``note`` to do nothing. It happens at the HIT-th time
+``hog`` to take ever more memory, ``sleep`` to stay for an hour, ``nap`` for a fraction of
+a second, or ``note`` to do nothing. It happens at the HIT-th time
 (counted from 1 in each process) that such a point is passed, and with a ``+`` at every
 later time too. Without the variable a point does nothing.
 
@@ -21,6 +22,10 @@ from pathlib import Path
 
 VARIABLE = "HPSEARCH_FAILPOINT"
 FILES = "HPSEARCH_FAILPOINT_FILES"
+
+NAP_SECONDS = 0.2
+
+_BITE_BYTES, _MOST_BITES = 2**26, 128
 
 _hits: Counter[str] = Counter()
 
@@ -67,8 +72,21 @@ def _act(action: str, name: str) -> None:
         os.kill(os.getpid(), signal.Signals[f"SIG{action.upper()}"])
     elif action == "sleep":
         time.sleep(3600)
+    elif action == "nap":
+        time.sleep(NAP_SECONDS)
+    elif action == "hog":
+        _hog()
     elif action == "memory":
         raise MemoryError(name)
     elif action != "note":
         code = int(getattr(errno, action))
         raise OSError(code, os.strerror(code), name)
+
+
+def _hog() -> None:
+    """Take 64 MiB after 64 MiB, up to 8 GiB, until somebody puts an end to it."""
+    taken = []
+    for _ in range(_MOST_BITES):
+        taken.append(bytearray(os.urandom(1)) * _BITE_BYTES)
+        time.sleep(0.02)
+    time.sleep(3600)

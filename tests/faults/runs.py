@@ -29,6 +29,7 @@ THREE_STAGES = tiny(
 """A search of 13 trials and 26 epochs, and a fraction of a second."""
 
 _context = multiprocessing.get_context("forkserver")
+_fresh = multiprocessing.get_context("spawn")
 _context.set_forkserver_preload(["tests.faults.preload"])
 # Each start would poll all other processes; two threads that poll one make its code 255.
 multiprocessing.process._cleanup = lambda: None  # type: ignore[attr-defined]
@@ -114,8 +115,13 @@ class Lab:
         failpoint: str | None = None,
         variables: Mapping[str, str] | None = None,
         plant: Callable[[], None] | None = None,
+        fresh: bool = False,
     ) -> Started:
-        """Start ``hpsearch ARGUMENTS``; ``plant`` is called in the new process before."""
+        """Start ``hpsearch ARGUMENTS``; ``plant`` is called in the new process before.
+
+        A ``fresh`` process has imported nothing before it has the ``variables``: Ray reads
+        some of them when it is imported.
+        """
         output = self.folder / f"output-{time.monotonic_ns()}"
         environment = dict(variables or {})
         if failpoint is not None:
@@ -123,7 +129,7 @@ class Lab:
                 "HPSEARCH_FAILPOINT": failpoint,
                 "HPSEARCH_FAILPOINT_FILES": str(self.points),
             }
-        process = _context.Process(
+        process = (_fresh if fresh else _context).Process(
             target=_main, args=(list(arguments), environment, output, self.witness, plant)
         )
         process.start()

@@ -3,12 +3,12 @@
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
 from tests.faults.ledger import Ledger, Verdict, judge
+from tests.faults.nodes import descendants
 from tests.faults.outcome import acknowledged, difference, missing, outcome
 from tests.faults.runs import THREE_STAGES, Lab, Started
 from tests.faults.survival import one_line
@@ -62,19 +62,6 @@ def resumed(
         return judge(lost=lost, wrong=f"it did not go on: {again.output[-500:]}")
     found = {key: value for key, value in outcome(lab.run).items() if key in whole}
     return judge(lost=lost or missing(lab, before), wrong=difference(whole, found))
-
-
-def descendants(pid: int) -> Iterator[tuple[int, str]]:
-    """Yield the processes below one, with their command lines."""
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-            command = (entry / "cmdline").read_text()
-        except OSError:
-            continue
-        if parent == pid:
-            yield int(entry.name), command
-            yield from descendants(int(entry.name))
 
 
 def kill_all(started: Started) -> None:

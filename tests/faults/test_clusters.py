@@ -1,0 +1,250 @@
+"""Promises 4, 11 and 12 on a cluster that runs already: neighbours, lost nodes, late workers."""
+
+import os
+import random
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hpsearch import lifeline
+from hpsearch.sqlite.rows import FailureRow
+from hpsearch.store import Store
+from tests.faults.ledger import Ledger, Verdict, judge
+from tests.faults.nodes import Nodes, running, until
+from tests.faults.outcome import acknowledged, difference, missing, outcome
+from tests.faults.runs import THREE_STAGES, Lab, Started
+from tests.faults.survival import finish
+
+TWICE = "4 no epoch counts twice: a stopped worker goes on, on Ray"
+ENDS = "6 every trial ends: hung workers and lost nodes on Ray"
+BESIDE = "11 searches side by side, one of them killed"
+NODES = "12 nodes lost: nothing lost, all equal"
+
+SECONDS = 300.0
+
+NewLab = Callable[[], Lab]
+
+pytestmark = pytest.mark.slow
+
+
+def stages(*sizes: tuple[int, int]) -> list[dict[str, Any]]:
+    """Return stages of so many trials and epochs."""
+    names = ("coarse", "medium", "fine")
+    return [
+        {"name": name, "num_trials": trials, "epochs": epochs}
+        | ({"narrow": {"keep_top": 0.5}} if name != "coarse" else {})
+        for name, (trials, epochs) in zip(names, sizes, strict=True)
+    ]
+
+
+def seeded(seed: int, **study: Any) -> dict[str, Any]:
+    """Return a search whose workers nap at each checkpoint, so that it lasts a while."""
+    return {
+        **THREE_STAGES,
+        "study": {**THREE_STAGES["study"], "seed": seed, **study},
+        "stages": stages((6, 1), (4, 3), (3, 8)),
+    }
+
+
+def alone(new_lab: NewLab, document: dict[str, Any]) -> dict[str, str]:
+    """Return what a search comes to in a process of its own, without a cluster."""
+    lab = new_lab()
+    lab.configure(document)
+    ended = lab.search().wait()
+    if ended.code != 0:
+        raise RuntimeError(ended.output)
+    return outcome(lab.run)
+
+
+def joined(lab: Lab, cluster: Nodes, workers: int) -> Started:
+    """Start a search on a cluster."""
+    return lab.search("--workers", str(workers), "--address", cluster.address)
+
+
+def verdict(lab: Lab, started: Started, whole: dict[str, str]) -> Verdict:
+    """Judge what a search comes to in the end."""
+    ended = started.wait(SECONDS)
+    if ended.code != 0:
+        return judge(lost=missing(lab, {}), wrong=f"{ended.code}: {ended.output[-500:]}")
+    return judge(lost=missing(lab, {}), wrong=difference(whole, outcome(lab.run)))
+
+
+def failures(run: Path) -> list[FailureRow]:
+    """Return the failed attempts that are written down."""
+    if not (run / "search.db").exists():
+        return []
+    with Store.read(run / "search.db") as store:
+        return list(store.failures())
+
+
+NAP = {"HPSEARCH_FAILPOINT": "file.before_sync=nap@1+"}
+
+
+def beside(
+    labs: list[Lab], wholes: list[dict[str, str]], victim: int, cluster: Nodes
+) -> list[Verdict]:
+    """Kill one of the searches in the middle, go on with it, and judge them all."""
+    searches = [joined(lab, cluster, 1) for lab in labs]
+    until(lambda: all(len(acknowledged(lab.run)) >= 8 for lab in labs))
+    others = [search for k, search in enumerate(searches) if k != victim]
+    before = acknowledged(labs[victim].run)
+    if not all(search.process.is_alive() for search in others):
+        raise RuntimeError("a neighbour was over before the kill")
+    searches[victim].kill()
+    until(lambda: len(cluster.workers()) <= len(others))
+    searches[victim] = joined(labs[victim], cluster, 1)
+    found = [verdict(*each) for each in zip(labs, searches, wholes, strict=True)]
+    until(lambda: not cluster.workers())
+    return [judge(lost=missing(labs[victim], before)), *found]
+
+
+def test_a_neighbour_is_killed(new_lab: NewLab, ledger: Ledger) -> None:
+    """Each of three searches on three CPUs is killed once; it needs its CPU back to go on."""
+    documents = [seeded(seed) for seed in (3, 4, 5)]
+    wholes = [alone(new_lab, document) for document in documents]
+    harms: list[str] = []
+    with running(cpus=3, **NAP) as cluster:
+        for victim in range(3):
+            labs = [new_lab() for _ in documents]
+            for lab, document in zip(labs, documents, strict=True):
+                lab.configure(document)
+            found = beside(labs, wholes, victim, cluster)
+            worst = ([each for each in found if not each.good] or found)[0]
+            ledger.enter(BESIDE, worst)
+            harms += [worst.detail] if not worst.good else []
+    assert harms == []
+
+
+def stop_and_go_on(lab: Lab, cluster: Nodes, whole: dict[str, str], *, late: bool) -> Verdict:
+    """Let a worker be stopped past its deadline, and go on at once or when another has."""
+    started = joined(lab, cluster, 2)
+    until(lambda: [each for each in failures(lab.run) if "it hung" in each.cause], 60)
+    (stopped,) = [pid for pid in cluster.workers() if state(pid) == "T"]
+    hung = {each.trial: each.epoch for each in failures(lab.run)}
+    if late:
+        until(lambda: any(hung.get(t, 99) < epoch for t, epoch in acknowledged(lab.run)), 60)
+    os.kill(stopped, signal.SIGCONT)
+    found = verdict(lab, started, whole)
+    until(lambda: not cluster.workers())
+    with Store.read(lab.run / "search.db") as store:
+        told = [(row.trial, row.epoch) for row in store.epochs()]
+    twice = "an epoch counts twice" if len(told) != len(set(told)) else None
+    return judge(wrong=twice) if found.good else found
+
+
+def state(pid: int) -> str:
+    """Return the state of a process, ``T`` if it is stopped."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize("point", ["file.before_write", "file.before_sync", "file.before_link"])
+def test_a_stopped_worker_goes_on(
+    new_lab: NewLab, whole: dict[str, str], ledger: Ledger, point: str, late: bool
+) -> None:
+    lab = new_lab()
+    lab.configure({**THREE_STAGES, "study": {**THREE_STAGES["study"], "max_silence": 3}})
+    plan = {
+        "HPSEARCH_FAILPOINT": f"{point}=stop@{2 if late else 3}",
+        "HPSEARCH_FAILPOINT_FILES": str(lab.points),
+    }
+    with running(cpus=3, **plan) as cluster:
+        one = ledger.enter(TWICE, stop_and_go_on(lab, cluster, whole, late=late))
+    assert one.good, one.detail
+
+
+def hurry() -> None:
+    """Let a head be missed sooner."""
+    lifeline.GONE_SECONDS = 4.0
+
+
+@pytest.mark.parametrize("process", ["gcs_server", "raylet"])
+def test_a_joined_cluster_dies(
+    new_lab: NewLab, whole: dict[str, str], ledger: Ledger, process: str
+) -> None:
+    """The search ends in one line, long before Ray would end it, and goes on elsewhere."""
+    lab = new_lab()
+    with running(cpus=2, **NAP) as cluster:
+        place = ("--workers", "1", "--address", cluster.address)
+        started = lab.search(*place, plant=hurry)
+        until(lambda: acknowledged(lab.run))
+        (pid,) = cluster.head.find(process)
+        os.kill(pid, signal.SIGKILL)
+        ended = started.wait(40)
+    *before, line = ended.output.splitlines() or [""]
+    right = ended.code == 1 and line.startswith("hpsearch: ") and line.endswith("; resume the run")
+    warned = [each for each in before if not each.startswith("warning: ")]
+    wrong = None if right and not warned else f"{ended.code}: {ended.output[-500:]}"
+    one = judge(wrong=wrong) if wrong else finish(lab, whole)
+    ledger.enter(ENDS, one)
+    assert one.good, one.detail
+
+
+ROUNDS = 15
+PATIENT = {
+    **seeded(3, max_failures=2 * ROUNDS, max_silence=30),
+    "stages": stages((40, 4), (20, 12), (12, 120)),
+}
+SPARE = 4
+
+
+def recover(lab: Lab, known: int, began: float) -> float | None:
+    """Return after how many seconds a trial that was hit had one epoch more; None if none was."""
+    last = began + 90
+    while time.monotonic() < last:
+        hit = {each.trial: each.epoch for each in failures(lab.run)[known:]}
+        if any(epoch > hit.get(trial, 10**6) for trial, epoch in acknowledged(lab.run)):
+            return time.monotonic() - began
+        time.sleep(0.05)
+    return None
+
+
+def lose_two(lab: Lab, cluster: Nodes, rng: random.Random, *, whole: bool) -> float | None:
+    """Lose a node that trains and another one at once, and let two new ones come.
+
+    Returns the seconds until a trial that was hit went on, or None if none did.
+    """
+    until(lambda: any(node.workers for node in cluster.nodes))
+    first = rng.choice([node for node in cluster.nodes if node.workers])
+    second = rng.choice([node for node in cluster.nodes if node is not first])
+    known, began = len(failures(lab.run)), time.monotonic()
+    for node in (first, second):
+        cluster.lose(node, whole=whole)
+    new = cluster.add()
+    recovered = recover(lab, known, began)
+    new.wait()
+    cluster.add().wait()
+    return recovered
+
+
+def test_nodes_are_lost(new_lab: NewLab, ledger: Ledger) -> None:
+    """Two at once, their raylets or all of them, again and again; new ones come."""
+    whole = alone(new_lab, PATIENT)
+    lab, rng = new_lab(), random.Random(12)
+    lab.configure(PATIENT)
+    seconds: list[float] = []
+    losses: list[Verdict] = []
+    with running(cpus=0, **NAP) as cluster:
+        for _ in range(SPARE):
+            cluster.add().wait()
+        started = joined(lab, cluster, 2)
+        until(lambda: acknowledged(lab.run))
+        for count in range(ROUNDS):
+            recovered = lose_two(lab, cluster, rng, whole=count % 2 == 0)
+            assert recovered is not None, f"nothing came after round {count + 1}"
+            assert started.process.is_alive(), f"it was over after round {count + 1}"
+            seconds.append(recovered)
+            losses += [judge(lost=missing(lab, {}))] * 2
+        losses[-1] = verdict(lab, started, whole)
+    for one in losses:
+        ledger.enter(NODES, one)
+    seconds.sort()
+    ledger.figures.append(
+        f"{len(losses)} nodes lost, two at a time: a trial that was hit had its next epoch after"
+        f" {seconds[len(seconds) // 2]:.1f} s (median), {seconds[-1]:.1f} s (longest)"
+    )
+    assert [one.detail for one in losses if not one.good] == []
