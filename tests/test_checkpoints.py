@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.numpy
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -274,7 +275,7 @@ def test_metadata_that_could_not_be_loaded_is_not_saved(tmp_path: Path, changes:
         {"x": np.zeros(2, dtype=np.complex128)},
         {"x": np.zeros((1, 1, 1, 1, 1))},
         {"a/b": np.zeros(2)},
-        {f"x{i}": np.zeros(0) for i in range(1001)},
+        {f"x{i}": np.zeros(0) for i in range(4001)},
     ],
 )
 def test_arrays_that_could_not_be_loaded_are_not_saved(tmp_path: Path, arrays: dict) -> None:
@@ -488,7 +489,7 @@ GOOD = {"__metadata__": {"hpsearch": "{}"}}
         ("must have a dtype", header(GOOD | {"x": 1})),
         (".", header(GOOD | {"x": entry(shape=[0, 2**31 - 1, 2**31 - 1, 9], data_offsets=[0, 0])})),
         ("too long", header(GOOD | {f"x{i}": entry() for i in range(100_000)})),
-        ("more than 1000", header(GOOD | {f"{i}": entry() for i in range(12_000)})),
+        ("more than 4000", header(GOOD | {f"{i}": entry() for i in range(12_000)})),
     ],
     ids=lambda value: value if isinstance(value, str) else f"{len(value)}-{value[8:40]!r}",
 )
@@ -563,6 +564,27 @@ def test_metadata_keys_are_required(tmp_path: Path, key: str) -> None:
     given = snapshot()
     rest = {k: v for k, v in given.metadata.items() if k != key}
     refused(tmp_path / NAME, tensors.encode(given.arrays, rest))
+
+
+@pytest.mark.parametrize("number", [2, 10**9, 0, -1, True, 1.0, "1", None])
+def test_other_formats_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: object
+) -> None:
+    given = snapshot()
+    with monkeypatch.context() as patch:
+        patch.setattr(tensors, "FORMAT", number)
+        content = tensors.encode(given.arrays, given.metadata)
+    why = f"its format is {number!r}, and this hpsearch reads up to 1"
+    refused(tmp_path / NAME, content, why=why)
+
+
+def test_a_file_from_before_formats_were_counted(tmp_path: Path) -> None:
+    given = snapshot()
+    digest = tensors._digest(given.arrays, given.metadata)
+    text = tensors.canonical({**given.metadata, "digest": digest})
+    content = safetensors.numpy.save(dict(given.arrays), metadata={"hpsearch": text})
+    (tmp_path / NAME).write_bytes(content)
+    assert load(tmp_path / NAME).metadata == json.loads(tensors.canonical(given.metadata))
 
 
 # Cleaning up

@@ -4,7 +4,8 @@ The format: 8 bytes with the header's length, little-endian; a JSON header that 
 tensor's name to its dtype, shape and offsets; the data. Source: the format section of
 the safetensors documentation. Its metadata has the one key ``hpsearch`` here, because
 with several keys the bytes vary from save to save. The value is one canonical JSON text
-with the SHA-256 digest of everything else, so that a file vouches for itself.
+with the number of this format and the SHA-256 digest of everything else, so that a file
+vouches for itself.
 """
 
 import hashlib
@@ -24,7 +25,9 @@ from workers.errors import CheckpointError
 Arrays = Mapping[str, NDArray[Any]]
 
 MAX_HEADER_BYTES = 2**20
-MAX_TENSORS = 1000
+MAX_TENSORS = 4000
+FORMAT = 1
+"""What the metadata's ``format`` says; to be raised when older readers would misread a file."""
 
 _KEY = "hpsearch"
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}")
@@ -59,7 +62,8 @@ def encode(arrays: Arrays, metadata: Mapping[str, Any]) -> bytes:
     """
     arrays = {key: np.asarray(value, order="C") for key, value in arrays.items()}
     try:
-        text = canonical({**metadata, "digest": _digest(arrays, metadata)})
+        whole = {**metadata, "format": FORMAT}
+        text = canonical({**whole, "digest": _digest(arrays, whole)})
         data = bytes(safetensors.save(arrays, metadata={_KEY: text}))
         _check_header(data)
     except _BAD as error:
@@ -73,19 +77,24 @@ def decode(data: bytes) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     Raises
     ------
     CheckpointError
-        If a single bit differs from what `encode` wrote, or something else wrote it.
+        If a single bit differs from what `encode` wrote, or something else wrote it, such as
+        a later hpsearch with a higher `FORMAT`. A file without a format is of the first one.
     """
     try:
         text = _check_header(data)
         arrays: dict[str, NDArray[Any]] = safetensors.load(data)
         metadata = json.loads(text)
         vouched = metadata.pop("digest") if isinstance(metadata, dict) else None
+        written = metadata.get("format", FORMAT) if isinstance(metadata, dict) else FORMAT
+        if type(written) is not int or not 1 <= written <= FORMAT:
+            raise ValueError(f"its format is {written!r}, and this hpsearch reads up to {FORMAT}")
         good = vouched is not None and vouched == _digest(arrays, metadata)
         good = good and canonical({**metadata, "digest": vouched}) == text
     except _BAD as error:
         raise CheckpointError(str(error) or type(error).__name__) from error
     if not good:
         raise CheckpointError("its content does not match its own digest")
+    metadata.pop("format", None)
     return arrays, metadata
 
 
