@@ -23,32 +23,34 @@ class Purpose(IntEnum):
 
 
 def sequence(
-    seed: int, purpose: Purpose, *, trial: int = 0, epoch: int = 0
+    seed: int, purpose: Purpose, *, trial: int = 0, epoch: int = 0, split: int = 0
 ) -> np.random.SeedSequence:
-    """Return the seed sequence of one purpose, trial and epoch.
+    """Return the seed sequence of one purpose, trial, epoch and split of the data.
 
-    ``SeedSequence(seed, spawn_key=(purpose, trial, epoch))``; what all trials share,
-    such as the order of the mini-batches, leaves ``trial`` at 0.
+    ``SeedSequence(seed, spawn_key=(purpose, trial, epoch))``, for all splits but the first
+    with ``split`` behind; what all trials share, such as the order of the mini-batches,
+    leaves ``trial`` at 0.
 
     >>> a = sequence(0, Purpose.SHUFFLE, epoch=3).generate_state(1)
     >>> b = sequence(0, Purpose.SHUFFLE, epoch=4).generate_state(1)
     >>> bool(a == b)
     False
     """
-    return np.random.SeedSequence(seed, spawn_key=(int(purpose), trial, epoch))
+    further = (split,) if split else ()
+    return np.random.SeedSequence(seed, spawn_key=(int(purpose), trial, epoch, *further))
 
 
 def generator(
-    seed: int, purpose: Purpose, *, trial: int = 0, epoch: int = 0
+    seed: int, purpose: Purpose, *, trial: int = 0, epoch: int = 0, split: int = 0
 ) -> np.random.Generator:
     """Return a generator seeded by :func:`sequence`."""
-    return np.random.default_rng(sequence(seed, purpose, trial=trial, epoch=epoch))
+    return np.random.default_rng(sequence(seed, purpose, trial=trial, epoch=epoch, split=split))
 
 
-def key(seed: int, purpose: Purpose, *, trial: int = 0, epoch: int = 0) -> int:
+def key(seed: int, purpose: Purpose, *, trial: int = 0, epoch: int = 0, split: int = 0) -> int:
     """Return 64 random bits for counter-based random numbers, from :func:`sequence`."""
-    state = sequence(seed, purpose, trial=trial, epoch=epoch).generate_state(1, np.uint64)
-    return int(state[0])
+    whole = sequence(seed, purpose, trial=trial, epoch=epoch, split=split)
+    return int(whole.generate_state(1, np.uint64)[0])
 
 
 def integer(seed: int, purpose: Purpose, *, trial: int = 0, epoch: int = 0) -> int:

@@ -26,7 +26,7 @@ def data_loss(
     With keys the dropout masks are theirs at every call: frozen.
     """
     passes = Passes(net, len(x), training=True, keys=keys, clock=np.zeros(2, np.int64))
-    passes.inputs[...] = x
+    passes.inputs[0] = x
     totals = np.zeros(1)
     calls = loss_calls(passes, targets(net, y), totals)
 

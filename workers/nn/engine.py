@@ -30,6 +30,7 @@ class Engine:
             layout,
             statistics=memory.statistics,
             counts=np.zeros(members, np.int64),
+            splits=memory.splits,
         )
         self._clock = np.zeros(2, np.int64)
         self._keys = np.zeros(members, np.uint64)
@@ -39,7 +40,7 @@ class Engine:
         steps = 1 if self._minimizes else -(-rows // self.batch)
         self._rates = np.zeros((steps, members, 5), kind)
         empty = np.zeros(rows) if task == "classification" else np.zeros((rows, outputs))
-        self._targets = targets(self.net, empty)
+        self._targets = targets(self.net, *[empty] * memory.splits)
         self._update = update_calls(
             memory, layout, self.net.gradient, clock=self._clock, rates=self._rates
         )
@@ -58,51 +59,61 @@ class Engine:
 
     def run(
         self,
-        x: NDArray[Any],
-        y: NDArray[Any],
+        x: Sequence[NDArray[Any]],
+        y: Sequence[NDArray[Any]],
         order: Integers,
         *,
         epoch: int,
         epochs: int,
         keys: Sequence[int],
     ) -> NDArray[np.float64]:
-        """Train one epoch of a budget of ``epochs``; return the mean data losses."""
+        """Train one epoch of a budget of ``epochs``; return the mean data losses.
+
+        There are one ``x``, ``y`` and row of ``order`` ``(splits, rows)`` for each split.
+        """
         memory = self._memory
         fill_rates(memory, self._rates, epoch=epoch, epochs=epochs)
         self.net.counts[:] = memory.counters[:, UPDATES]
         self._keys[:] = np.array(keys, np.uint64)
         self._totals[:] = 0
-        self._targets[...] = targets(self.net, y)[order]
+        for into, values, rows in zip(self._targets, targets(self.net, *y), order, strict=True):
+            values.take(rows, 0, into, "clip")
         with np.errstate(all="ignore"):
             if self._minimizes:
-                self._minimize(x[order])
+                self._minimize(x, order)
             else:
                 self._descend(x, order)
         memory.counters[:, UPDATES] += len(self._rates)
         return self._totals / self._rows
 
-    def _descend(self, x: NDArray[Any], order: Integers) -> None:
+    def _descend(self, x: Sequence[NDArray[Any]], order: Integers) -> None:
         whole = self._rows // self.batch * self.batch
-        self._steps(x, order[:whole].reshape(-1, self.batch), 0)
+        self._steps(x, order[:, :whole].reshape(len(order), -1, self.batch), 0)
         if whole < self._rows:
-            self._steps(x, order[np.newaxis, whole:], whole)
+            self._steps(x, order[:, np.newaxis, whole:], whole)
 
-    def _steps(self, x: NDArray[Any], batches: Integers, start: int) -> None:
-        passes, calls = self.programs[batches.shape[1]]
-        clock, inputs, take, batch = self._clock, passes.inputs, x.take, self.batch
-        for step, rows in enumerate(batches, start // batch):
+    def _steps(self, x: Sequence[NDArray[Any]], batches: Integers, start: int) -> None:
+        passes, calls = self.programs[batches.shape[2]]
+        clock, batch = self._clock, self.batch
+        feeds = zip([part.take for part in x], batches, passes.inputs, strict=True)
+        (take, first, inputs), *others = feeds
+        for step, rows in enumerate(first, start // batch):
             clock[0] = step
             clock[1] = step * batch
             take(rows, 0, inputs, "clip")
+            for take_more, more, more_inputs in others:
+                take_more(more[step - start // batch], 0, more_inputs, "clip")
             for call in calls:
                 call()
 
-    def _minimize(self, x: NDArray[Any]) -> None:
+    def _minimize(self, x: Sequence[NDArray[Any]], order: Integers) -> None:
         memory = self._memory
+        inputs = [part[rows] for part, rows in zip(x, order, strict=True)]
         for member, spec in enumerate(memory.specs):
-            one = slice(member, member + 1)
+            split = member * memory.splits // len(memory.specs)
+            one, wanted = slice(member, member + 1), self._targets[split : split + 1]
             rows, statistics = memory.rows[one], memory.statistics[one]
             alone = stack([spec], rows, self._layout, statistics=statistics)
-            self._totals[member] = self._rows * lbfgs.minimize(alone, x, self._targets)
+            self._totals[member] = self._rows * lbfgs.minimize(alone, inputs[split], wanted)
         for call in self._update:
             call()

@@ -38,28 +38,31 @@ def predict(
     return raw_scores(stack(specs, np.array(rows), layout, statistics=statistics), x)
 
 
-def raw_scores(net: Stack, x: NDArray[Any]) -> Floats:
+def raw_scores(net: Stack, *x: NDArray[Any]) -> Floats:
     """Return the scores ``(members, rows, scores)`` of a stack, biases included.
 
-    Batches have one size, so that a member's numbers don't depend on its stack.
+    There is one ``x`` for each of the stack's splits, of equally many rows. Batches have one
+    size, so that a member's numbers don't depend on its stack.
     """
-    result = np.empty((net.members, len(x), net.layout.widths[-1]), net.rows.dtype)
+    count = len(x[0])
+    result = np.empty((net.members, count, net.layout.widths[-1]), net.rows.dtype)
     passes: Passes | None = None
     last, clock = net.layout.biases[-1], np.zeros(2, np.int64)
     biases = net.rows[:, np.newaxis, last.start : last.stop]
     with np.errstate(all="ignore"):
-        for start in range(0, len(x), BATCH):
-            rows = x[start : start + BATCH]
-            if passes is None or passes.batch != len(rows):
-                passes = Passes(net, len(rows), training=False, keys=None, clock=clock)
-            passes.inputs[...] = rows
+        for start in range(0, count, BATCH):
+            batch = min(BATCH, count - start)
+            if passes is None or passes.batch != batch:
+                passes = Passes(net, batch, training=False, keys=None, clock=clock)
+            for inputs, part in zip(passes.inputs, x, strict=True):
+                inputs[...] = part[start : start + BATCH]
             for call in passes.forward:
                 call()
             np.add(passes.scores, biases, out=result[:, start : start + BATCH])
     return result
 
 
-def measure_statistics(net: Stack, x: NDArray[Any], order: Integers, batch: int) -> None:
+def measure_statistics(net: Stack, x: Sequence[NDArray[Any]], order: Integers, batch: int) -> None:
     """Fill the stack's statistics with their means over the mini-batches of an epoch.
 
     Averaged weights have seen no batch, so theirs are measured. A smaller last batch is
@@ -70,51 +73,60 @@ def measure_statistics(net: Stack, x: NDArray[Any], order: Integers, batch: int)
     exact = replace(net, decay=np.ones_like(net.decay), counts=np.zeros_like(net.counts))
     passes = Passes(exact, batch, training=True, keys=None, clock=clock)
     with np.errstate(all="ignore"):
-        for step in range(len(order) // batch):
+        for step in range(order.shape[1] // batch):
             clock[0] = step
-            passes.inputs[...] = x[order[step * batch : (step + 1) * batch]]
+            for inputs, part, rows in zip(passes.inputs, x, order, strict=True):
+                inputs[...] = part[rows[step * batch : (step + 1) * batch]]
             for call in passes.forward:
                 call()
 
 
-def metrics(net: Stack, raw: Floats, y: NDArray[Any]) -> list[dict[str, float]]:
+def metrics(net: Stack, raw: Floats, *y: NDArray[Any]) -> list[dict[str, float]]:
     """Return each member's ``loss`` and ``accuracy``, or ``loss``, ``mse`` and ``r2``.
 
     The loss is the data loss without label smoothing, so that members compare. For
-    regression ``r2`` is the mean over the target columns.
+    regression ``r2`` is the mean over the target columns. There is one ``y`` for each of
+    the stack's splits.
     """
     loss = LOSSES[net.spec.loss]
     with np.errstate(all="ignore"):
-        totals = _losses(net, raw, y)
+        totals = _losses(net, raw, *y)
         if loss.task == "classification":
             guess = raw[..., 0] > 0 if loss.one_score else raw.argmax(axis=2)
-            right = (guess == y).mean(axis=1)
+            right = (guess == _for_members(net, np.stack(y))).mean(axis=1)
             return [
                 {"loss": float(t), "accuracy": float(r)} for t, r in zip(totals, right, strict=True)
             ]
-        errors = ((raw.astype(np.float64) - y.reshape(raw.shape[1:])) ** 2).mean(axis=1)
-        spread = np.var(y.reshape(raw.shape[1:]), axis=0, dtype=np.float64)
-        r2 = 1 - errors / np.where(spread > 0, spread, 1)
+        wanted = np.stack([part.reshape(raw.shape[1:]) for part in y])
+        errors = ((raw.astype(np.float64) - _for_members(net, wanted)) ** 2).mean(axis=1)
+        spread = np.stack([np.var(part, axis=0, dtype=np.float64) for part in wanted])
+        r2 = 1 - errors / _for_members(net, np.where(spread > 0, spread, 1))
         return [
             {"loss": float(t), "mse": float(e.mean()), "r2": float(r.mean())}
             for t, e, r in zip(totals, errors, r2, strict=True)
         ]
 
 
-def _losses(net: Stack, raw: Floats, y: NDArray[Any]) -> NDArray[np.float64]:
+def _for_members(net: Stack, values: NDArray[Any]) -> NDArray[Any]:
+    """Return an array of splits that broadcasts against one of members."""
+    return values if net.splits == 1 else np.repeat(values, net.members // net.splits, axis=0)
+
+
+def _losses(net: Stack, raw: Floats, *y: NDArray[Any]) -> NDArray[np.float64]:
     loss = LOSSES[net.spec.loss]
     totals = np.zeros(net.members)
     rows, gradient = np.zeros((2, net.members, raw.shape[2]), raw.dtype)
     number = np.zeros_like(net.loss) if loss.parameter == "label_smoothing" else net.loss
-    wanted, clock = targets(net, y), np.zeros(2, np.int64)
+    wanted, clock = targets(net, *y), np.zeros(2, np.int64)
     loss.kernel(raw.copy(), rows, 0, wanted, clock, number, gradient, totals)
-    return totals / len(y)
+    return totals / len(y[0])
 
 
-def targets(net: Stack, y: NDArray[Any]) -> NDArray[Any]:
-    """Return a copy of ``y`` as the stack's loss takes it.
+def targets(net: Stack, *y: NDArray[Any]) -> NDArray[Any]:
+    """Return a copy of each split's ``y`` as the stack's loss takes it.
 
-    Class indices ``(rows,)`` as int64, or ``(rows, outputs)`` in the stack's own type.
+    Class indices ``(splits, rows)`` as int64, or ``(splits, rows, outputs)`` in the stack's
+    own type.
 
     Raises
     ------
@@ -123,7 +135,7 @@ def targets(net: Stack, y: NDArray[Any]) -> NDArray[Any]:
     """
     loss, width = LOSSES[net.spec.loss], net.layout.widths[-1]
     if loss.task == "regression":
-        return np.array(y, net.rows.dtype).reshape(-1, width)
+        return np.array(y, net.rows.dtype).reshape(len(y), -1, width)
     labels = np.array(y, np.int64)
     classes = 2 if loss.one_score else width
     if labels.size and not (labels.min() >= 0 and labels.max() < classes):

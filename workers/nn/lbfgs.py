@@ -21,7 +21,7 @@ def minimize(net: Stack, x: NDArray[Any], targets: NDArray[Any]) -> float:
 
     spec, weights = net.spec, net.layout.penalized
     passes = Passes(net, len(x), training=True, keys=None, clock=np.zeros(2, np.int64))
-    passes.inputs[...] = x
+    passes.inputs[0] = x
     totals = np.zeros(1)
     calls = loss_calls(passes, targets, totals)
 

@@ -15,6 +15,9 @@ from workers.nn.schedules import averaging_starts
 from workers.nn.spec import NetworkSpec
 from workers.nn.stack import Stack, plan, stack
 
+Rows = NDArray[Any] | Sequence[NDArray[Any]]
+"""An array of rows, or one for each split, all of one shape."""
+
 
 class Learner:
     """Networks of one structure in training; each learns as if it were alone.
@@ -22,7 +25,7 @@ class Learner:
     Parameters
     ----------
     specs
-        One per member, of equal structure.
+        One per member, of equal structure; those of the first split first.
     features, outputs
         Columns of the inputs; classes or target columns.
     epochs
@@ -33,6 +36,8 @@ class Learner:
         Decay of the running-average parameters; 0 keeps none.
     initial
         One generator per member, for the initial weights.
+    splits
+        Into how many equal parts the members fall, each with rows of its own.
     dtype
         The floating type of everything: float32, or float64 for checks.
 
@@ -52,6 +57,7 @@ class Learner:
         rows: int,
         ema_decay: float,
         initial: Sequence[np.random.Generator],
+        splits: int = 1,
         dtype: type[np.floating[Any]] = np.float32,
     ) -> None:
         self._layout = plan(specs, features=features, outputs=outputs)
@@ -61,8 +67,8 @@ class Learner:
             for spec, rng in zip(specs, initial, strict=True)
         ]
         start = np.array(first, dtype)
-        self._memory = memory(specs, start, self._layout, ema_decay=ema_decay)
-        self._seen: tuple[NDArray[Any], Integers] | None = None
+        self._memory = memory(specs, start, self._layout, ema_decay=ema_decay, splits=splits)
+        self._seen: tuple[list[NDArray[Any]], Integers] | None = None
         self._prepare()
 
     @property
@@ -75,8 +81,8 @@ class Learner:
 
     def run_epoch(
         self,
-        x: NDArray[Any],
-        y: NDArray[Any],
+        x: Rows,
+        y: Rows,
         *,
         order: Integers,
         epoch: int,
@@ -89,16 +95,20 @@ class Learner:
         x, y
             Inputs ``(rows, features)``; classes ``(rows,)`` or targets ``(rows, outputs)``.
         order
-            A permutation of the rows; mini-batches are its consecutive parts.
+            A permutation of the rows, or one for each split; mini-batches are its
+            consecutive parts.
         epoch
             Counted from 1.
         dropout_keys
             64 random bits per member, new ones each epoch.
         """
         past = self._memory
-        x = np.asarray(x, past.rows.dtype)
-        losses = self._engine.run(x, y, order, epoch=epoch, epochs=self._epochs, keys=dropout_keys)
-        self._seen = (x, order)
+        inputs = [np.asarray(part, past.rows.dtype) for part in _each(x)]
+        orders = np.atleast_2d(order)
+        losses = self._engine.run(
+            inputs, _each(y), orders, epoch=epoch, epochs=self._epochs, keys=dropout_keys
+        )
+        self._seen = (inputs, orders)
         for member, spec in enumerate(past.specs):
             if spec.swa_fraction and epoch > averaging_starts(spec, self._epochs):
                 past.average_epoch(member)
@@ -108,26 +118,30 @@ class Learner:
         past = self._memory
         chosen = [past.averaged(member) for member in range(self.members)]
         rows = np.stack([past.rows[m] if row is None else row for m, row in enumerate(chosen)])
-        net = stack(past.specs, rows, self._layout, statistics=past.averaged_statistics)
+        net = stack(
+            past.specs,
+            rows,
+            self._layout,
+            statistics=past.averaged_statistics,
+            splits=past.splits,
+        )
         if self._layout.scales and self._seen is not None:
             evaluation.measure_statistics(net, *self._seen, self._engine.batch)
             self._seen = None
         return net
 
-    def predict(self, x: NDArray[Any], *, averaged: bool = False) -> Floats:
+    def predict(self, x: Rows, *, averaged: bool = False) -> Floats:
         """Return raw scores ``(members, rows, scores)`` in evaluation mode.
 
         ``averaged`` means with the stochastic average of the weights once that has begun,
         else with the running one, else as they are.
         """
-        return evaluation.raw_scores(self._averaged() if averaged else self._engine.net, x)
+        return evaluation.raw_scores(self._averaged() if averaged else self._engine.net, *_each(x))
 
-    def evaluate(
-        self, x: NDArray[Any], y: NDArray[Any], *, averaged: bool = False
-    ) -> list[dict[str, float]]:
+    def evaluate(self, x: Rows, y: Rows, *, averaged: bool = False) -> list[dict[str, float]]:
         """Return each member's metrics, see :func:`workers.nn.evaluation.metrics`."""
         net = self._averaged() if averaged else self._engine.net
-        return evaluation.metrics(net, evaluation.raw_scores(net, x), y)
+        return evaluation.metrics(net, evaluation.raw_scores(net, *_each(x)), *_each(y))
 
     def observe(self, scores: NDArray[np.float64]) -> None:
         """Tell each member's validation score of this epoch, higher being better."""
@@ -153,6 +167,13 @@ class Learner:
         self._memory.restore(member, state)
 
     def keep(self, members: Sequence[int]) -> None:
-        """Drop all other members; the kept ones go on as if nothing had happened."""
+        """Drop all other members; the kept ones go on as if nothing had happened.
+
+        Each split must keep equally many.
+        """
         self._memory = self._memory.keep(members)
         self._prepare()
+
+
+def _each(rows: Rows) -> Sequence[NDArray[Any]]:
+    return [rows] if isinstance(rows, np.ndarray) else rows

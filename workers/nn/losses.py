@@ -2,8 +2,9 @@
 
 A kernel gets the ``scores`` ``(members, batch, scores)`` without their bias, turns them
 into their gradient (already divided by the batch's rows), adds every member's summed
-loss to ``totals`` and sums the bias's gradient. The targets of the epoch lie in the
-order of its rows; ``clock[1]`` is where the batch begins. Below, ``s`` are a row's
+loss to ``totals`` and sums the bias's gradient. The targets of the epoch, ``(splits, rows)``
+or ``(splits, rows, outputs)``, lie in the order of its rows; ``clock[1]`` is where the batch
+begins. Below, ``s`` are a row's
 scores, ``y`` its class or targets, and ``number`` the member's smoothing or margin.
 """
 
@@ -63,13 +64,14 @@ def _rowwise(row_loss: Row) -> Kernel:
         share = one / scores.dtype.type(batch)
         for k in range(scores.shape[0]):
             db, b = gradient[k, bias : bias + width], rows[k, bias : bias + width]
+            split = k * targets.shape[0] // scores.shape[0]
             db[:] = 0
             total = 0.0
             for r in range(batch):
                 row = scores[k, r]
                 for j in range(width):
                     row[j] += b[j]
-                total += value_of(row, targets[clock[1] + r], number[k], one)
+                total += value_of(row, targets[split, clock[1] + r], number[k], one)
                 for j in range(width):
                     row[j] *= share
                     db[j] += row[j]

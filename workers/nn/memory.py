@@ -23,7 +23,8 @@ class Memory:
     ``rows``, ``ema`` and ``swa`` are ``(members, parameters)``, ``slots`` ``(members, slots,
     parameters)``, the statistics of batch normalization ``(members, statistics)``;
     ``counters`` ``(members, 4)`` count updates, epochs in the stochastic average, epochs
-    since the best score ``best`` ``(members,)``, and stalls.
+    since the best score ``best`` ``(members,)``, and stalls. The members lie in ``splits``
+    equal parts, see `workers.nn.stack.Stack`.
     """
 
     specs: tuple[NetworkSpec, ...]
@@ -36,6 +37,7 @@ class Memory:
     averaged_statistics: Floats
     counters: Integers
     best: NDArray[np.float64]
+    splits: int = 1
 
     def averaged(self, member: int) -> Floats | None:
         """Return a member's average of parameters, None if it keeps none.
@@ -124,7 +126,9 @@ def _form(array: NDArray[Any] | None) -> str:
     return "absent" if array is None else f"{array.dtype}{list(array.shape)}"
 
 
-def memory(specs: Sequence[NetworkSpec], rows: Floats, plan: Layout, *, ema_decay: float) -> Memory:
+def memory(
+    specs: Sequence[NetworkSpec], rows: Floats, plan: Layout, *, ema_decay: float, splits: int = 1
+) -> Memory:
     """Return what members remember before their first epoch, from their first parameters."""
     members, size = rows.shape
     slots = len(OPTIMIZERS[specs[0].optimizer].slots)
@@ -143,4 +147,5 @@ def memory(specs: Sequence[NetworkSpec], rows: Floats, plan: Layout, *, ema_deca
         zeros(plan.statistics),
         np.zeros((members, 4), np.int64),
         np.full(members, -np.inf),
+        splits,
     )

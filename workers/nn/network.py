@@ -23,10 +23,19 @@ def _flat(values: Floats) -> Floats:
     return values[0] if len(values) == 1 else values
 
 
+def _operands(below: Floats, out: Floats, weights: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return views for a product in which the members of a split share its inputs."""
+    splits = len(below)
+    if splits in (1, len(out)):
+        return _flat(below), _flat(out), weights
+    parts = [a.reshape(splits, -1, *a.shape[1:]) for a in (out, weights)]
+    return below[:, np.newaxis], parts[0], parts[1]
+
+
 class Passes:
     """The buffers and calls of a stack at one batch size.
 
-    Fill ``inputs`` ``(batch, features)``, run ``forward``, find the raw scores without
+    Fill ``inputs`` ``(splits, batch, features)``, run ``forward``, find the raw scores without
     their bias in ``scores`` ``(members, batch, scores)``; put their gradient there and run
     ``backward`` to find all but the last bias's gradient in the stack's ``gradient``.
     ``bent`` holds each hidden layer's activations (of maxout: its pieces).
@@ -46,11 +55,11 @@ class Passes:
     ) -> None:
         self.net, self.batch, self.clock = net, batch, clock
         self._training, self._keys = training, keys
-        self.inputs = np.empty((batch, net.layout.widths[0]), net.rows.dtype)
+        self.inputs = np.empty((net.splits, batch, net.layout.widths[0]), net.rows.dtype)
         self.forward: list[Call] = []
         self.backward: list[Call] = []
         self.bent: list[Floats] = []
-        below: Floats = self.inputs[None]
+        below: Floats = self.inputs
         mask = self._dropped(below, 0)
         below = below if mask is None else mask[1]
         gradient: Floats | None = None
@@ -99,12 +108,13 @@ class Passes:
         tensor = self.net.layout.weights[layer]
         weights = views(self.net.rows, tensor)
         z = self._empty(weights.shape[-1])
-        self.forward += product(_flat(below), weights, _flat(z))
+        inputs, out, weights = _operands(below, z, weights)
+        self.forward += product(inputs, weights, out)
         return z
 
     def _product_back(self, layer: int, below: Floats, d: Floats, gradient: Floats | None) -> None:
         tensor = self.net.layout.weights[layer]
-        into, x, slope = views(self.net.gradient, tensor), _flat(below), _flat(d)
+        x, slope, into = _operands(below, d, views(self.net.gradient, tensor))
         if tensor.turned:
             calls = product(turned(slope), x, turned(into))
         else:
@@ -131,8 +141,8 @@ class Passes:
 def loss_calls(passes: Passes, targets: NDArray[Any], totals: NDArray[np.float64]) -> list[Call]:
     """Return the calls from inputs to the gradient of the mean loss.
 
-    ``targets`` are those of the whole epoch in its order; the summed losses of the batch
-    are added to ``totals`` ``(members,)``.
+    ``targets`` are those of the whole epoch in its order, with a leading axis of splits;
+    the summed losses of the batch are added to ``totals`` ``(members,)``.
     """
     net = passes.net
     loss = LOSSES[net.spec.loss].kernel

@@ -129,7 +129,7 @@ def dropout(
 ) -> None:
     """Drop units: ``out = values * mask``, the mask 0 with the member's rate, else 1/(1-rate).
 
-    ``values`` is ``(members or 1, batch, units)``, ``mask`` and ``out`` ``(members, batch,
+    ``values`` is ``(members or splits, batch, units)``, ``mask`` and ``out`` ``(members, batch,
     units)``, ``rates`` ``(members, layers)``. Inverted: evaluation needs no scaling.
     """
     golden = np.uint64(0x9E3779B97F4A7C15)
@@ -137,7 +137,7 @@ def dropout(
     zero = values.dtype.type(0)
     place = np.uint64(clock[0]) * np.uint64(65536) + np.uint64(layer)
     for k in range(out.shape[0]):
-        source = values[k if values.shape[0] > 1 else 0]
+        source = values[k * values.shape[0] // out.shape[0]]
         kept = one / (one - rates[k, layer])
         bar = np.uint64(rates[k, layer] * 4294967296.0)
         base = _mix(keys[k] ^ _mix(place * golden))

@@ -71,10 +71,11 @@ def softmax(
     for k in range(scores.shape[0]):
         db, b = gradient[k, bias : bias + width], rows[k, bias : bias + width]
         spread, kept = smoothing[k] / kind(width), one - smoothing[k]
+        split = k * targets.shape[0] // scores.shape[0]
         wanted = 0.0
         _shift(scores[k], b, t, mass)
         for r in range(batch):
-            wanted += kept * t[targets[clock[1] + r], r]
+            wanted += kept * t[targets[split, clock[1] + r], r]
         if spread != 0:
             for i in range(flat.shape[0]):
                 wanted += spread * flat[i]
@@ -83,7 +84,7 @@ def softmax(
         totals[k] += _log_masses(t, mass) - wanted
         db[:] = 0
         for r in range(batch):
-            s, target, scale = scores[k, r], targets[clock[1] + r], share / mass[r]
+            s, target, scale = scores[k, r], targets[split, clock[1] + r], share / mass[r]
             for j in range(width):
                 d = t[j, r] * scale - spread * share
                 s[j] = d

@@ -19,7 +19,8 @@ class Stack:
     ``statistics`` are the rows of batch normalization, ``counts`` ``(members,)`` the
     updates before this epoch, ``activation``, ``loss`` and ``decay`` ``(members,)`` the
     numbers that the kernels of activation, loss and normalization get, ``dropout``
-    ``(members, layers)`` the rates from the inputs on.
+    ``(members, layers)`` the rates from the inputs on. The members lie in ``splits`` equal
+    parts, one after the other, each with inputs and targets of its own.
     """
 
     spec: NetworkSpec
@@ -32,6 +33,7 @@ class Stack:
     loss: Floats
     decay: Floats
     dropout: Floats
+    splits: int = 1
 
     @property
     def members(self) -> int:
@@ -65,6 +67,7 @@ def stack(
     *,
     statistics: Floats | None = None,
     counts: Integers | None = None,
+    splits: int = 1,
 ) -> Stack:
     """Put rows of parameters beside each other; rows and statistics are not copied."""
     first, kind = specs[0], rows.dtype
@@ -83,4 +86,5 @@ def stack(
         numbers(LOSSES[first.loss].parameter),
         numbers("normalization_decay"),
         np.array([rates(spec) for spec in specs], kind),
+        splits,
     )
