@@ -49,6 +49,8 @@ def test_equal_data_have_equal_digests() -> None:
         {"x_train": np.arange(12, dtype=np.float32).reshape(2, 6)},
         {"y_train": np.array([1, 1, 0, 1], np.int32)},
         {"y_train": np.array([0, 1, 0, 1], np.uint32)},
+        {"further": (dataset(),)},
+        {"further": (dataset(), dataset())},
         {"x_validation": np.zeros((2, 3), np.float32)},
         {"y_validation": np.array([1, 1], np.int32)},
         {"classes": ("a", "c")},

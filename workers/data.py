@@ -21,8 +21,9 @@ class Dataset:
     (rows, outputs) in regression. ``classes`` holds the labels' text by class index
     (empty in regression), ``feature_names`` and ``target`` name the source's columns
     before preprocessing. ``alternatives`` are the same rows under other chains of
-    preprocessing, where a search chooses among them. Plain arrays in a plain object: Ray
-    maps them without a copy.
+    preprocessing, where a search chooses among them, and ``further`` other splits into
+    training and validation rows, where a search has several. Plain arrays in a plain object:
+    Ray maps them without a copy.
     """
 
     task: str
@@ -35,12 +36,18 @@ class Dataset:
     target: str
     preprocessing: Preprocessing
     alternatives: Mapping[tuple[str, ...], "Dataset"] = field(default_factory=dict)
+    further: tuple["Dataset", ...] = ()
 
     def prepared(self, chain: tuple[str, ...] | None) -> "Dataset":
         """Return the data under a chain of preprocessing; None stands for its own."""
         if chain is None or chain == self.preprocessing.chain:
             return self
         return self.alternatives[chain]
+
+    @property
+    def splits(self) -> tuple["Dataset", ...]:
+        """All splits, this one first; each has preprocessing fitted on its own training rows."""
+        return (self, *self.further)
 
     @property
     def features(self) -> int:
@@ -67,6 +74,6 @@ class Dataset:
         for array in (*arrays, *self.preprocessing.to_arrays().values()):
             result.update(repr((array.dtype.str, array.shape)).encode())
             result.update(np.ascontiguousarray(array).data)
-        for other in self.alternatives.values():
+        for other in (*self.alternatives.values(), *self.further):
             result.update(other.digest.encode())
         return result.hexdigest()

@@ -6,17 +6,13 @@ from collections.abc import Container, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
 from threadpoolctl import ThreadpoolController
 
-from workers import checkpoints, seeds
+from workers import checkpoints
 from workers.checkpoints import Snapshot
 from workers.data import Dataset
 from workers.messages import Checkpoint, EpochReport, Pack, RunSettings, Trial
-from workers.nn.learner import Learner
-from workers.seeds import Purpose
-
-Metrics = dict[str, float]
+from workers.networks import Metrics, Networks
 
 _BLAS = ThreadpoolController()  # finding the libraries takes milliseconds, setting them none
 
@@ -27,7 +23,8 @@ def train(
     """Train the trials of ``pack`` and yield one report a trial and epoch.
 
     Each trial starts from its own checkpoint, or from initial weights drawn from the
-    search's seed and the trial's number. A trial whose numbers stop being finite leaves
+    search's seed and the trial's number. Where the data has several splits a trial is a
+    network for each, its metrics their means. A trial whose numbers stop being finite leaves
     the stack with its reason; the others go on to the bit as if it had not been there.
     Checkpoints are on disk before the report that names them is yielded. A trial whose
     number is found in ``stopped`` before an epoch leaves the stack without a word.
@@ -48,7 +45,7 @@ def train(
 
 
 class _Stack:
-    """A pack in training: its learner, the epoch it has reached, and who is still in it."""
+    """A pack in training: its networks, the epoch reached, and who is still in it."""
 
     def __init__(self, pack: Pack, data: Dataset, settings: RunSettings) -> None:
         self.trials = list(pack.trials)
@@ -56,27 +53,14 @@ class _Stack:
         self._data = data = data.prepared(pack.trials[0].spec.preprocess)
         self._settings = settings
         self._histories: dict[int, list[Metrics]] = {t.number: [] for t in self.trials}
-        seed = settings.seed
-        self._learner = Learner(
-            [trial.spec for trial in self.trials],
-            features=data.features,
-            outputs=data.outputs,
-            epochs=self.trials[0].epochs,
-            rows=data.rows,
-            ema_decay=settings.ema_decay,
-            initial=[
-                seeds.generator(seed, Purpose.INITIALIZE, trial=trial.number)
-                for trial in self.trials
-            ],
-        )
+        self._networks = Networks(self.trials, data, settings)
         for member, trial in enumerate(self.trials):
             if trial.start is not None:
                 self._restore(member, trial, trial.start)
 
     def _restore(self, member: int, trial: Trial, start: Checkpoint) -> None:
         snapshot = checkpoints.load(Path(self._settings.folder) / start.name, expected=start)
-        state = {k: v for k, v in snapshot.arrays.items() if not k.startswith("preprocessing.")}
-        self._learner.restore(member, state)
+        self._networks.restore(member, snapshot.arrays, snapshot.metadata.get("splits", 1))
         self._histories[trial.number] = list(snapshot.metadata["history"])
         self.epoch = start.epoch
 
@@ -84,8 +68,8 @@ class _Stack:
         """Train one epoch, score it, write what has to be written, drop who is out."""
         began = time.perf_counter()
         self.epoch += 1
-        metrics = self._score(self._train_epoch())
-        self._learner.observe(np.array([self._better(values) for values in metrics]))
+        metrics = self._networks.train_epoch(self.epoch)
+        self._networks.observe([self._better(values) for values in metrics])
         seconds = (time.perf_counter() - began) / len(self.trials)
         reports = tuple(
             self._report(member, trial, values, seconds)
@@ -99,42 +83,7 @@ class _Stack:
         if len(members) < len(self.trials):
             self.trials = [self.trials[member] for member in members]
             if members:
-                self._learner.keep(members)
-
-    def _train_epoch(self) -> list[float]:
-        seed, data = self._settings.seed, self._data
-        shuffle = seeds.generator(seed, Purpose.SHUFFLE, epoch=self.epoch)
-        losses = self._learner.run_epoch(
-            data.x_train,
-            data.y_train,
-            order=shuffle.permutation(data.rows),
-            epoch=self.epoch,
-            dropout_keys=[
-                seeds.key(seed, Purpose.DROPOUT, trial=trial.number, epoch=self.epoch)
-                for trial in self.trials
-            ],
-        )
-        return [float(loss) for loss in losses]
-
-    def _score(self, losses: list[float]) -> list[Metrics]:
-        """Return each member's metrics; those of the training rows from as many as validate."""
-        data, learner = self._data, self._learner
-        some = min(len(data.x_validation), data.rows)
-        seen = learner.evaluate(data.x_train[:some], data.y_train[:some])
-        raw = learner.evaluate(data.x_validation, data.y_validation)
-        # Per trial, since what a trial reports must not depend on its pack.
-        averaging = [self._settings.ema_decay > 0 or t.spec.swa_fraction > 0 for t in self.trials]
-        smooth: list[Metrics] = [{} for _ in raw]
-        if any(averaging):
-            scored = learner.evaluate(data.x_validation, data.y_validation, averaged=True)
-            smooth = [s if wanted else {} for s, wanted in zip(scored, averaging, strict=True)]
-        return [
-            {"train_loss": loss}
-            | {f"train_{name}": value for name, value in fit.items() if name != "loss"}
-            | {f"val_{name}": value for name, value in plain.items()}
-            | {f"ema_val_{name}": value for name, value in averaged.items()}
-            for loss, fit, plain, averaged in zip(losses, seen, raw, smooth, strict=True)
-        ]
+                self._networks.keep(members)
 
     def _better(self, metrics: Metrics) -> float:
         score = metrics[self._settings.metric]
@@ -158,8 +107,6 @@ class _Stack:
 
     def _save(self, member: int, trial: Trial, metrics: Metrics) -> Checkpoint:
         data, settings = self._data, self._settings
-        steps = data.preprocessing.to_arrays()
-        arrays = self._learner.state(member) | {f"preprocessing.{k}": v for k, v in steps.items()}
         metadata = {
             "trial": trial.number,
             "epoch": self.epoch,
@@ -174,8 +121,10 @@ class _Stack:
             "feature_names": list(data.feature_names),
             "target": data.target,
             "preprocess": list(data.preprocessing.chain),
+            "splits": len(data.splits),
             "history": self._histories[trial.number],
         }
+        arrays = self._networks.arrays(member)
         return checkpoints.save(Path(settings.folder), Snapshot(arrays, metadata))
 
 

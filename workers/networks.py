@@ -1,0 +1,185 @@
+"""The networks of a pack's trials, one for each split of the data, in as few stacks as can be."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workers import seeds, splits
+from workers.data import Dataset
+from workers.errors import CheckpointError
+from workers.messages import RunSettings, Trial
+from workers.nn.learner import Learner
+from workers.seeds import Purpose
+
+Arrays = Mapping[str, NDArray[Any]]
+Metrics = dict[str, float]
+
+
+class Networks:
+    """Trials in training: splits of equal shape train as one stack, others beside it.
+
+    Parameters
+    ----------
+    trials
+        Trials of equal structure, start and budget.
+    data
+        The data under the trials' preprocessing.
+    settings
+        The run's.
+    """
+
+    def __init__(self, trials: Sequence[Trial], data: Dataset, settings: RunSettings) -> None:
+        self._data = data
+        shapes: dict[Any, list[int]] = {}
+        for number, split in enumerate(data.splits):
+            shape = (split.x_train.shape, split.x_validation.shape)
+            shapes.setdefault(shape, []).append(number)
+        self._stacks = [_Stack(trials, data, numbers, settings) for numbers in shapes.values()]
+
+    def train_epoch(self, epoch: int) -> list[Metrics]:
+        """Train one epoch and return each trial's metrics, the means over the splits."""
+        found: dict[int, list[Metrics]] = {}
+        for stack in self._stacks:
+            found |= stack.train_epoch(epoch)
+        in_order = [found[number] for number in sorted(found)]
+        return [splits.combine(of_trial) for of_trial in zip(*in_order, strict=True)]
+
+    def observe(self, scores: Sequence[float]) -> None:
+        """Tell each trial's score of this epoch, higher being better."""
+        for stack in self._stacks:
+            stack.observe(scores)
+
+    def arrays(self, position: int) -> dict[str, NDArray[Any]]:
+        """Return all arrays of the trial at a position, as a checkpoint has them."""
+        found: dict[int, Arrays] = {}
+        for stack in self._stacks:
+            found |= stack.states(position)
+        networks = []
+        for number, split in enumerate(self._data.splits):
+            steps = split.preprocessing.to_arrays().items()
+            networks.append({**found[number], **{f"preprocessing.{k}": v for k, v in steps}})
+        return splits.join(networks)
+
+    def restore(self, position: int, arrays: Arrays, count: Any) -> None:
+        """Put the state of the trial at a position back, from arrays of ``count`` splits.
+
+        Raises
+        ------
+        CheckpointError
+            If they are not this trial's.
+        """
+        networks = splits.part(arrays, count)
+        if count != len(self._data.splits):
+            wanted = len(self._data.splits)
+            raise CheckpointError(f"the checkpoint has {count} splits where the run has {wanted}")
+        for stack in self._stacks:
+            stack.restore(position, networks)
+
+    def keep(self, positions: Sequence[int]) -> None:
+        """Drop all other trials; the kept ones go on as if nothing had happened."""
+        for stack in self._stacks:
+            stack.keep(positions)
+
+
+class _Stack:
+    """Splits of one shape: the trials' networks on the first one, on the second one, ..."""
+
+    def __init__(
+        self, trials: Sequence[Trial], data: Dataset, numbers: Sequence[int], settings: RunSettings
+    ) -> None:
+        self._trials, self._numbers, self._settings = list(trials), numbers, settings
+        self._data = [data.splits[number] for number in numbers]
+        self._learner = Learner(
+            [trial.spec for _ in numbers for trial in trials],
+            features=self._data[0].features,
+            outputs=data.outputs,
+            epochs=trials[0].epochs,
+            rows=self._data[0].rows,
+            ema_decay=settings.ema_decay,
+            initial=[
+                seeds.generator(settings.seed, Purpose.INITIALIZE, trial=t.number, split=s)
+                for s, t in self._members()
+            ],
+            splits=len(numbers),
+        )
+
+    def _members(self) -> Iterator[tuple[int, Trial]]:
+        """Yield the members' splits and trials in the stack's order."""
+        for number in self._numbers:
+            for trial in self._trials:
+                yield number, trial
+
+    def train_epoch(self, epoch: int) -> dict[int, list[Metrics]]:
+        """Train one epoch and return the trials' metrics by split."""
+        seed, rows = self._settings.seed, self._data[0].rows
+        orders = [
+            seeds.generator(seed, Purpose.SHUFFLE, epoch=epoch, split=s).permutation(rows)
+            for s in self._numbers
+        ]
+        losses = self._learner.run_epoch(
+            [split.x_train for split in self._data],
+            [split.y_train for split in self._data],
+            order=np.array(orders),
+            epoch=epoch,
+            dropout_keys=[
+                seeds.key(seed, Purpose.DROPOUT, trial=t.number, epoch=epoch, split=s)
+                for s, t in self._members()
+            ],
+        )
+        metrics, count = self._score(losses), len(self._trials)
+        return {
+            number: metrics[place * count : (place + 1) * count]
+            for place, number in enumerate(self._numbers)
+        }
+
+    def _score(self, losses: NDArray[np.float64]) -> list[Metrics]:
+        """Return each member's metrics; those of the training rows from as many as validate."""
+        learner, data = self._learner, self._data
+        x = [split.x_validation for split in data]
+        y = [split.y_validation for split in data]
+        some = min(len(x[0]), data[0].rows)
+        seen = learner.evaluate([s.x_train[:some] for s in data], [s.y_train[:some] for s in data])
+        raw = learner.evaluate(x, y)
+        # Per trial, since what a trial reports must not depend on its pack.
+        averaging = [
+            self._settings.ema_decay > 0 or trial.spec.swa_fraction > 0
+            for _, trial in self._members()
+        ]
+        smooth: list[Metrics] = [{} for _ in raw]
+        if any(averaging):
+            scored = learner.evaluate(x, y, averaged=True)
+            smooth = [s if wanted else {} for s, wanted in zip(scored, averaging, strict=True)]
+        return [
+            {"train_loss": float(loss)}
+            | {f"train_{name}": value for name, value in fit.items() if name != "loss"}
+            | {f"val_{name}": value for name, value in plain.items()}
+            | {f"ema_val_{name}": value for name, value in averaged.items()}
+            for loss, fit, plain, averaged in zip(losses, seen, raw, smooth, strict=True)
+        ]
+
+    def observe(self, scores: Sequence[float]) -> None:
+        """Tell every network its trial's score."""
+        self._learner.observe(np.tile(np.array(scores, np.float64), len(self._numbers)))
+
+    def states(self, position: int) -> dict[int, Arrays]:
+        """Return the state of a trial's networks by split."""
+        return {
+            number: self._learner.state(place * len(self._trials) + position)
+            for place, number in enumerate(self._numbers)
+        }
+
+    def restore(self, position: int, networks: Sequence[Arrays]) -> None:
+        """Put the state of a trial's networks back, from those of all splits."""
+        for place, number in enumerate(self._numbers):
+            own = networks[number].items()
+            state = {k: v for k, v in own if not k.startswith("preprocessing.")}
+            self._learner.restore(place * len(self._trials) + position, state)
+
+    def keep(self, positions: Sequence[int]) -> None:
+        """Drop all other trials."""
+        count = len(self._trials)
+        places = range(len(self._numbers))
+        self._learner.keep([place * count + one for place in places for one in positions])
+        self._trials = [self._trials[one] for one in positions]
