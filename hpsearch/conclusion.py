@@ -48,7 +48,7 @@ def build_ensemble(
         size=size,
         metric=config.study.metric,
         x=split.x_validation,
-        y=split.dataset.y_validation,
+        y=split.y_validation,
         averaged=averaged,
     )
 
@@ -80,15 +80,18 @@ def make_ensemble(
 
 
 def score(chosen: Ensemble, split: Split, *, test: bool) -> dict[str, float]:
-    """Return ``val_...`` metrics of an ensemble, and ``test_...`` ones if asked for."""
-    data = split.dataset
-    parts = {"val": (split.x_validation, data.y_validation)}
+    """Return ``val_...`` metrics of an ensemble, and ``test_...`` ones if asked for.
+
+    With several splits, validation rows are predicted by the networks that were not trained
+    on them, and the test rows by all.
+    """
+    parts = {"val": (chosen.predict_held_out(split.x_validation), split.y_validation)}
     if test and split.x_test is not None and split.y_test is not None:
-        parts["test"] = (split.x_test, split.y_test)
+        parts["test"] = (chosen.predict_proba(split.x_test), split.y_test)
     return {
         f"{part}_{name}": value
-        for part, (x, y) in parts.items()
-        for name, value in model.measure(data.task, chosen.predict_proba(x), y).items()
+        for part, (predictions, y) in parts.items()
+        for name, value in model.measure(split.dataset.task, predictions, y).items()
     }
 
 

@@ -17,11 +17,15 @@ class Crew:
         How many there are.
     parameter_count
         How many values a network has, from which the size of packs follows.
+    splits
+        How many networks a trial has.
     """
 
-    def __init__(self, workers: int, parameter_count: Callable[[NetworkSpec], int]) -> None:
+    def __init__(
+        self, workers: int, parameter_count: Callable[[NetworkSpec], int], *, splits: int = 1
+    ) -> None:
         self._workers = workers
-        self._parameter_count = parameter_count
+        self._parameter_count, self._splits = parameter_count, splits
         self._waiting = Waiting()
         self._packs: dict[int, Pack] = {}
         self._idle: set[int] = set()
@@ -71,6 +75,7 @@ class Crew:
             remaining=len(self._waiting) + expected,
             workers=self._workers,
             parameter_count=self._parameter_count,
+            splits=self._splits,
         )
         self._dispatched += 1
         self._idle.remove(worker)

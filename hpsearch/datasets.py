@@ -23,15 +23,20 @@ from workers.preprocessing import Preprocessing, fit
 class Split:
     """What a search has: the workers' data set, and the test set, which stays here.
 
-    ``x_validation`` and ``x_test`` are raw, (rows, features), as a model takes them;
-    ``y_test`` is like the data set's ``y_train``. The test set is None if the config says
-    ``test: null``.
+    ``x_validation`` (one for each split of the data set) and ``x_test`` are raw, (rows,
+    features), as a model takes them; ``y_test`` is like the data set's ``y_train``. The test
+    set is None if the config says ``test: null``.
     """
 
     dataset: Dataset
-    x_validation: NDArray[Any]
+    x_validation: tuple[NDArray[Any], ...]
     x_test: NDArray[Any] | None
     y_test: NDArray[Any] | None
+
+    @property
+    def y_validation(self) -> NDArray[Any]:
+        """The validation rows' classes or targets, one split's after the other's."""
+        return np.concatenate([split.y_validation for split in self.dataset.splits])
 
     @property
     def digest(self) -> str:
@@ -56,17 +61,22 @@ def load(config: DataConfig, *, seed: int, chains: Collection[tuple[str, ...]] =
     InputError
         For anything that can't be used, in one line.
     """
-    table, parts = split(config, seed=seed)
-    labels = encode(parts, table, task=config.task)
-    others = {
-        chain: _prepare(config, chain, table, parts, labels)
-        for chain in sorted(set(chains) - {config.preprocess})
+    table, splits = split(config, seed=seed)
+    others = sorted(set(chains) - {config.preprocess})
+    prepared: dict[tuple[str, ...], list[Dataset]] = {c: [] for c in (config.preprocess, *others)}
+    x_validation = []
+    for parts in splits:
+        labels = encode(parts, table, task=config.task)
+        for chain, datasets in prepared.items():
+            datasets.append(_prepare(config, chain, table, parts, labels))
+        x_validation.append(parts["validation"].x)
+    whole = {
+        chain: replace(first, further=tuple(further))
+        for chain, (first, *further) in prepared.items()
     }
-    dataset = replace(
-        _prepare(config, config.preprocess, table, parts, labels), alternatives=others
-    )
+    dataset = replace(whole.pop(config.preprocess), alternatives=whole)
     x_test = parts["test"].x if "test" in parts else None
-    return Split(dataset, parts["validation"].x, x_test, labels.y.get("test"))
+    return Split(dataset, tuple(x_validation), x_test, labels.y.get("test"))
 
 
 def read_features(

@@ -47,6 +47,10 @@ class Ensemble:
         """
         return _average([member.predict_proba(x) for member in self.members], self.weights)
 
+    def predict_held_out(self, x: Sequence[NDArray[Any]]) -> Floats:
+        """Return the same for the validation rows, see `Model.predict_held_out`."""
+        return _average([member.predict_held_out(x) for member in self.members], self.weights)
+
 
 def choose(
     candidates: Sequence[Path],
@@ -54,7 +58,7 @@ def choose(
     method: str,
     size: int,
     metric: str,
-    x: NDArray[Any],
+    x: Sequence[NDArray[Any]],
     y: NDArray[Any],
     averaged: bool | None = None,
 ) -> Ensemble:
@@ -71,7 +75,7 @@ def choose(
     metric
         The search's metric, by which a greedy choice is made.
     x, y
-        The raw validation rows and their classes or targets.
+        The raw validation rows of each split, and the classes or targets of all of them.
     averaged
         Whether to use running-average parameters; None leaves it to the metric.
 
@@ -86,7 +90,7 @@ def choose(
         raise InputError("an ensemble needs a completed trial", "none", "train more trials")
     pool = candidates[:size] if method == "top" else candidates
     models = [model.load(path, averaged=averaged) for path in pool]
-    predictions = [m.predict_proba(x) for m in models]
+    predictions = [m.predict_held_out(x) for m in models]
     name = metric.removeprefix("ema_").removeprefix("val_")
     sign = 1 if METRICS[f"val_{name}"] == "maximize" else -1
     task = models[0].task

@@ -1,6 +1,6 @@
-"""One trained network as its checkpoint describes it, ready to predict."""
+"""One trained trial as its checkpoint describes it, ready to predict."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -8,25 +8,21 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
+from hpsearch.fitted import FittedNetwork, Floats, fitted
 from hpsearch.settings.networks import parse_network
-from workers import checkpoints
+from workers import checkpoints, splits
 from workers.checkpoints import Snapshot
 from workers.errors import CheckpointError, InputError
 from workers.nn import families
-from workers.nn.evaluation import predict
-from workers.nn.layout import layout
-from workers.nn.losses import probabilities, scores
 from workers.nn.spec import NetworkSpec
-from workers.preprocessing import Preprocessing
 
-Floats = NDArray[np.floating[Any]]
+__all__ = ["Floats", "Model", "load", "measure"]
 
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """A network, its preprocessing and its classes.
+    """A trial's networks, one for each split of the data, and its classes.
 
     ``averaged`` chooses the running-average parameters in place of the last ones.
     """
@@ -62,64 +58,36 @@ class Model:
         return spec
 
     @cached_property
-    def preprocessing(self) -> Preprocessing:
-        """What was fitted on the training rows."""
-        prefix = "preprocessing."
-        arrays = self.snapshot.arrays.items()
-        return Preprocessing.from_arrays(
-            {name.removeprefix(prefix): a for name, a in arrays if name.startswith(prefix)}
+    def networks(self) -> tuple[FittedNetwork, ...]:
+        """Each split's network with its preprocessing."""
+        parts = splits.part(self.snapshot.arrays, self.metadata.get("splits", 1))
+        outputs, columns = (int(self.metadata[name]) for name in ("outputs", "features"))
+        found = tuple(
+            fitted(arrays, self.spec, columns=columns, outputs=outputs, averaged=self.averaged)
+            for arrays in parts
         )
+        if found[0].features != columns:
+            raise CheckpointError("the checkpoint's features are not those of its network")
+        return found
 
     def predict_proba(self, x: NDArray[Any]) -> Floats:
         """Return class probabilities ``(rows, classes)``, or predictions in regression.
 
-        ``x`` is raw, ``(rows, features)``. Raises InputError for values that are too large.
+        With several splits, the mean of what their networks predict. ``x`` is raw, ``(rows,
+        features)``. Raises InputError for values that are too large.
         """
-        with threadpool_limits(1):
-            parameters, statistics = self._arrays()
-            raw = predict(
-                [self.spec],
-                parameters[np.newaxis],
-                self._prepared(x),
-                features=int(self.metadata["features"]),
-                outputs=int(self.metadata["outputs"]),
-                statistics=None if statistics is None else statistics[np.newaxis],
-            )
-        shares: Floats = probabilities(self.spec.loss, raw)[0]
-        return shares
+        found = [network.predict_proba(x) for network in self.networks]
+        mean: Floats = np.mean(found, axis=0, dtype=found[0].dtype)
+        return mean
 
-    def _prepared(self, x: NDArray[Any]) -> Floats:
-        rows = self.preprocessing.transform(x)
-        if not np.isfinite(rows).all():
-            row = int(np.argwhere(~np.isfinite(rows))[0][0])
-            raise InputError(
-                "features must be finite in 32-bit floating point after preprocessing",
-                f"a value in row {row} (counted from 0) that is not",
-                "correct it",
-            )
-        return rows
+    def predict_held_out(self, x: Sequence[NDArray[Any]]) -> Floats:
+        """Return what each split's own network predicts for its own validation rows.
 
-    def _arrays(self) -> tuple[Floats, Floats | None]:
-        """Return the row of parameters and, with batch normalization, its statistics."""
-        arrays, spec = self.snapshot.arrays, self.spec
-        name = "averaged" if self.averaged else "parameters"
-        if name not in arrays:
-            raise InputError(
-                "running-average parameters exist where checkpoint.ema_decay is above 0",
-                f"a checkpoint of trial {self.metadata['trial']} without them",
-                "use --weights raw",
-            )
-        row = arrays[name]
-        statistics = arrays.get("averaged.statistics" if self.averaged else "statistics")
-        width = scores(spec.loss, int(self.metadata["outputs"]))
-        plan = layout(spec, features=int(self.metadata["features"]), scores=width)
-        given = [array for array in (row, statistics) if array is not None]
-        sizes = [plan.size, plan.statistics] if plan.statistics else [plan.size]
-        if [array.shape for array in given] != [(size,) for size in sizes]:
-            raise CheckpointError(f"the checkpoint's {name} are not those of its network")
-        if not all(array.dtype.kind == "f" and np.isfinite(array).all() for array in given):
-            raise CheckpointError(f"the checkpoint's {name} are not all finite numbers")
-        return row, statistics
+        ``x`` are these rows, raw, one split's ``(rows, features)`` after the other's; so are
+        the predictions. No row is predicted by a network that was trained on it.
+        """
+        both = zip(self.networks, x, strict=True)
+        return np.concatenate([network.predict_proba(rows) for network, rows in both])
 
 
 def load(path: Path, *, averaged: bool | None = None) -> Model:

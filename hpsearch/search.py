@@ -40,7 +40,7 @@ class Search:
         self._agenda = Agenda(config)
         self.stages: Sequence[Stage] = self._agenda.stages
         self.verdicts: Sequence[tuple[Verdict, ...]] = self._agenda.verdicts
-        self._crew = Crew(workers, parameter_count)
+        self._crew = Crew(workers, parameter_count, splits=config.data.splits)
         self._retention = Retention(config.checkpoint.keep_top, config.study.sign)
 
     def restore(

@@ -128,19 +128,19 @@ class Waiting:
         return taken
 
 
-def pack_size(parameters: int, trials: int, workers: int) -> int:
-    """Return how many networks of ``parameters`` values to train as one stack.
+def pack_size(parameters: int, trials: int, workers: int, *, splits: int = 1) -> int:
+    """Return how many trials of ``splits`` networks of ``parameters`` values make a pack.
 
-    As many as the cache holds, but no more than an even share of the trials at hand, so
-    that no worker idles while another has a full pack.
+    As many networks as the cache holds, but no more than an even share of the trials at
+    hand, so that no worker idles while another has a full pack.
 
     >>> pack_size(4_000, trials=30, workers=2), pack_size(4_000, trials=100, workers=2)
     (15, 16)
-    >>> pack_size(1_000_000, trials=100, workers=2)
-    1
+    >>> pack_size(1_000_000, trials=100, workers=2), pack_size(4_000, 100, 2, splits=5)
+    (1, 3)
     """
     most = next((size for limit, size in PACK_SIZES if parameters <= limit), 1)
-    return max(1, min(most, -(-trials // workers)))
+    return max(1, min(most // splits, -(-trials // workers)))
 
 
 def next_pack(
@@ -150,13 +150,14 @@ def next_pack(
     remaining: int,
     workers: int,
     parameter_count: Callable[[NetworkSpec], int],
+    splits: int = 1,
 ) -> tuple[Pack, list[TrialRecord]]:
     """Take out the first waiting trial and those that can be trained with it.
 
     The records are marked as running, each under a new attempt number.
     """
-    size = pack_size(parameter_count(waiting.first().spec), remaining, workers)
-    members = waiting.take(size)
+    parameters = parameter_count(waiting.first().spec)
+    members = waiting.take(pack_size(parameters, remaining, workers, splits=splits))
     for record in members:
         record.state = "running"
         record.attempt += 1

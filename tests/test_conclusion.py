@@ -50,7 +50,7 @@ def test_scores_are_those_of_the_saved_models_on_the_split(run: RunFolder) -> No
         "ensemble": ensemble.load(run.path / summary["ensemble"]["path"]),
     }
     parts = {
-        "val": (split.x_validation, split.dataset.y_validation),
+        "val": (split.x_validation[0], split.dataset.y_validation),
         "test": (split.x_test, split.y_test),
     }
     for name, predictor in models.items():
@@ -214,8 +214,8 @@ def test_an_ensembles_loss_is_at_most_the_mean_of_its_members(colours_run: RunFo
     whole = ensemble.load(colours_run.path)
     y = split.dataset.y_validation
     losses = [
-        model.measure("classification", member.predict_proba(split.x_validation), y)["loss"]
+        model.measure("classification", member.predict_proba(split.x_validation[0]), y)["loss"]
         for member in whole.members
     ]
-    together = model.measure("classification", whole.predict_proba(split.x_validation), y)
+    together = model.measure("classification", whole.predict_proba(split.x_validation[0]), y)
     assert together["loss"] <= np.mean(losses) + 1e-6

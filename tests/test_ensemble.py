@@ -85,7 +85,7 @@ def test_greedy_is_as_good_as_the_best_single_one(
     y = split.dataset.y_validation
 
     def score(one: Any) -> float:
-        measured = model.measure("classification", one.predict_proba(split.x_validation), y)
+        measured = model.measure("classification", one.predict_held_out(split.x_validation), y)
         return sign * measured[name]
 
     assert score(found) >= max(score(model.load(path)) for path in candidates(colours_run)) - 1e-5
@@ -107,7 +107,7 @@ def test_nothing_makes_no_ensemble(split: Split) -> None:
 def test_a_saved_ensemble_needs_nothing_else(
     colours_run: RunFolder, split: Split, tmp_path: Path
 ) -> None:
-    expected = chosen(colours_run, split, method="greedy").predict_proba(split.x_validation)
+    expected = chosen(colours_run, split, method="greedy").predict_proba(split.x_validation[0])
     copy = tmp_path / "run"
     shutil.copytree(colours_run.path, copy)
     saved = copy / "ensembles" / "mine"
@@ -115,7 +115,7 @@ def test_a_saved_ensemble_needs_nothing_else(
     moved = tmp_path / "elsewhere"
     saved.rename(moved)
     shutil.rmtree(copy)
-    assert (ensemble.load(moved).predict_proba(split.x_validation) == expected).all()
+    assert (ensemble.load(moved).predict_proba(split.x_validation[0]) == expected).all()
     assert {stat.S_IMODE(path.stat().st_mode) for path in moved.iterdir()} == {0o600}
     assert stat.S_IMODE(moved.stat().st_mode) == 0o700
 
@@ -126,7 +126,7 @@ def test_averaged_members_stay_averaged(
     made = chosen(colours_run, split, averaged=True)
     ensemble.save(made, tmp_path / "a")
     again = ensemble.load(tmp_path / "a")
-    x = split.x_validation
+    x = split.x_validation[0]
     assert (again.predict_proba(x) == made.predict_proba(x)).all()
     assert (again.predict_proba(x) != chosen(colours_run, split).predict_proba(x)).any()
 
@@ -146,7 +146,7 @@ def test_what_a_path_stands_for(colours_run: RunFolder, split: Split) -> None:
     ]
     of_run = ensemble.load(colours_run.path)
     of_folder = ensemble.load(colours_run.ensembles / "top-3")
-    x = split.x_validation
+    x = split.x_validation[0]
     assert len(of_run.members) == 3
     assert (of_run.predict_proba(x) == of_folder.predict_proba(x)).all()
 

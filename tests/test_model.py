@@ -62,7 +62,7 @@ def test_it_scores_what_the_run_recorded(tmp_path: Path, changes: dict[str, Any]
         recorded = epochs.loc[row.trial, row.epoch]
         for averaged, prefix in ((False, "val_"), (True, "ema_val_")):
             loaded = model.load(run.checkpoints / row.name, averaged=averaged)
-            found = measure(task, loaded.predict_proba(split.x_validation), y)
+            found = measure(task, loaded.predict_proba(split.x_validation[0]), y)
             if config.network.loss not in ("softmax", "logistic"):
                 found.pop("loss", None)  # The network's own loss is another one.
             for name, value in found.items():

@@ -92,6 +92,10 @@ SCENARIOS: dict[str, dict[str, Any]] = {
         "rescore": {"top": 1, "seeds": 2},
         "checkpoint__every": 3,
     },
+    "folds": {
+        "data": {"source": "iris", "folds": 3, "repeats": 2, "test": {"rows": [0, 7]}},
+        "ensemble__method": "greedy",
+    },
     "diverging": {
         "search_space__learning_rate": {"type": "float", "low": 1e-3, "high": 1e8, "log": True},
         "network__activation": "identity",

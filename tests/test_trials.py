@@ -72,6 +72,16 @@ def test_pack_size(parameters: int, trials: int, workers: int, size: int) -> Non
     assert pack_size(parameters, trials, workers) == size
 
 
+@pytest.mark.parametrize(
+    ("parameters", "trials", "size"),
+    [(1_000, 1_000, 12), (10_000, 1_000, 3), (40_000, 1_000, 1), (10**6, 1_000, 1), (1_000, 6, 3)],
+)
+def test_a_trial_counts_as_many_networks_as_it_has_splits(
+    parameters: int, trials: int, size: int
+) -> None:
+    assert pack_size(parameters, trials, 2, splits=5) == size
+
+
 def waiting(trials: Iterable[TrialRecord]) -> Waiting:
     result = Waiting()
     for trial in trials:

@@ -1,23 +1,20 @@
 """Which rows train, which validate and which test; the three never overlap."""
 
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import train_test_split
 
+from hpsearch.data import folds
+from hpsearch.data.folds import Pool, Rows
 from hpsearch.data.labels import as_text
 from hpsearch.data.readers import BUILTINS, file_format, read
 from hpsearch.data.tables import Source, Table, shown
 from hpsearch.settings.sections import DataConfig, SplitConfig
 from workers.errors import InputError
-from workers.seeds import Purpose, generator
-
-Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,11 +27,12 @@ class Part:
     source: str
 
 
-def split(config: DataConfig, *, seed: int) -> tuple[Table, Mapping[str, Part]]:
-    """Return the source's table and its parts: ``train``, ``validation`` and maybe ``test``.
+def split(config: DataConfig, *, seed: int) -> tuple[Table, Iterator[Mapping[str, Part]]]:
+    """Return the source's table and the parts of each split of it.
 
-    Row ranges and second files come first; then the test share is drawn from the rows
-    that are left, and then the validation share from the rest, which trains.
+    These are ``train``, ``validation`` and maybe ``test``, which all splits have in common.
+    Row ranges and second files come first; then the test share is drawn from the rows that
+    are left, and then, for each split, the validation rows from the rest, which trains.
     """
     source = Source(
         config.source,
@@ -46,14 +44,18 @@ def split(config: DataConfig, *, seed: int) -> tuple[Table, Mapping[str, Part]]:
         task=config.task,
     )
     table = read(source)
-    wanted = {"test": config.test, "validation": config.validation}
+    wanted = {"test": config.test, "validation": None if config.folds else config.validation}
     _check_sources(config.source, wanted)
-    chosen = _choose_rows(table, wanted, source, seed=seed)
-    parts = {name: _part(table, rows, source.path) for name, rows in chosen.items()}
-    for name, section in wanted.items():
-        if section is not None and section.source is not None:
-            parts[name] = _second_part(section, table, source)
-    return table, parts
+    splits = _choose_rows(config, wanted, table, source, seed=seed)
+    second = {
+        name: _second_part(section, table, source)
+        for name, section in wanted.items()
+        if section is not None and section.source is not None
+    }
+    return table, (
+        {name: _part(table, rows, source.path) for name, rows in chosen.items()} | second
+        for chosen in splits
+    )
 
 
 def _part(table: Table, rows: Rows, path: str) -> Part:
@@ -103,26 +105,49 @@ def _identity(path: str) -> str:
 
 
 def _choose_rows(
-    table: Table, wanted: Mapping[str, SplitConfig | None], source: Source, *, seed: int
-) -> dict[str, Rows]:
-    """Return the row numbers of each split that comes from the source itself."""
-    seeds = dict(zip(wanted, generator(seed, Purpose.SPLIT).integers(2**31, size=2), strict=True))
+    config: DataConfig,
+    wanted: Mapping[str, SplitConfig | None],
+    table: Table,
+    source: Source,
+    *,
+    seed: int,
+) -> list[dict[str, Rows]]:
+    """Return the row numbers of each split's parts that come from the source itself."""
     left = np.ones(len(table.x), bool)
-    chosen: dict[str, Rows] = {}
-    for name, section in wanted.items():
-        if section is not None and section.rows is not None:
-            chosen[name] = _take_range(name, section.rows, left, source)
-    for name, section in wanted.items():
-        if section is not None and section.share is not None:
-            rows = np.flatnonzero(left)
-            held = _draw(name, section.share, rows, table, source, int(seeds[name]))
-            left[held] = False
-            chosen[name] = held
-    chosen["train"] = np.flatnonzero(left)
-    if not len(chosen["train"]):
-        counts = ", ".join(f"{name} {len(rows)}" for name, rows in chosen.items())
+    common = {
+        name: _take_range(name, section.rows, left, source)
+        for name, section in wanted.items()
+        if section is not None and section.rows is not None
+    }
+    test_seed, seeds = folds.seeds(seed, config.repeats)
+    if config.test is not None and config.test.share is not None:
+        pool = _pool(table, left, source)
+        common["test"] = folds.draw_share("test", config.test.share, pool, seed=test_seed)
+        left[common["test"]] = False
+    splits = [
+        common | held | {"train": np.setdiff1d(np.flatnonzero(left), held.get("validation", []))}
+        for held in _hold_out(config, table, left, source, seeds)
+    ]
+    if not len(splits[0]["train"]):
+        counts = ", ".join(f"{name} {len(rows)}" for name, rows in splits[0].items())
         raise InputError("the splits must leave rows to train", counts, "make them smaller")
-    return chosen
+    return splits
+
+
+def _hold_out(
+    config: DataConfig, table: Table, left: NDArray[np.bool_], source: Source, seeds: list[int]
+) -> list[dict[str, Rows]]:
+    """Return the validation rows that are drawn for each split, none if they are fixed."""
+    share = config.validation.share
+    if config.folds is None and share is None:
+        return [{}]
+    pool, drawn = _pool(table, left, source), list[Rows]()
+    for seed in seeds:
+        if config.folds is not None:
+            drawn += folds.draw_folds(config.folds, pool, seed=seed)
+        elif share is not None:
+            drawn.append(folds.draw_share("validation", share, pool, seed=seed))
+    return [{"validation": rows} for rows in drawn]
 
 
 def _take_range(name: str, rows: tuple[int, int], left: NDArray[np.bool_], source: Source) -> Rows:
@@ -141,37 +166,9 @@ def _take_range(name: str, rows: tuple[int, int], left: NDArray[np.bool_], sourc
     return np.arange(first, end)
 
 
-def _draw(name: str, share: float, rows: Rows, table: Table, source: Source, seed: int) -> Rows:
-    """Draw a share of ``rows``, stratified by class in classification."""
-    held = int(np.ceil(share * len(rows)))
-    if len(rows) < 2 or held >= len(rows):
-        raise InputError(
-            "the splits must leave rows to train",
-            f"a share of {share:g} for {name} out of {len(rows)} rows of {shown(source.path)}",
-            "add rows or lower the share",
-        )
-    strata = None
-    if source.task == "classification":
-        strata = as_text(_part(table, rows, source.path).y, rows, source.path)
-        _check_strata(name, strata, held)
-    drawn = train_test_split(rows, test_size=held, stratify=strata, random_state=seed)[1]
-    return np.sort(np.asarray(drawn))
-
-
-def _check_strata(name: str, strata: list[str], held: int) -> None:
-    counts = Counter(strata)
-    label, fewest = min(counts.items(), key=lambda item: item[1])
-    if len(counts) < 2:
-        raise InputError("classes must be two or more", f"only {shown(label)}", "check target")
-    if fewest < 2:
-        raise InputError(
-            "every class must have at least 2 rows for a stratified split",
-            f"class {shown(label)} with {fewest} before {name} is drawn, {len(counts)} classes",
-            "add rows, split by rows, or set task: regression if the target is a number",
-        )
-    if min(held, len(strata) - held) < len(counts):
-        raise InputError(
-            f"{name} and what it leaves must have at least one row for each class",
-            f"{held} and {len(strata) - held} rows for {len(counts)} classes",
-            "change its share or add rows",
-        )
+def _pool(table: Table, left: NDArray[np.bool_], source: Source) -> Pool:
+    """Return the rows to draw from, with their classes."""
+    rows = np.flatnonzero(left)
+    if source.task == "regression":
+        return Pool(rows, None, source.path)
+    return Pool(rows, as_text(_part(table, rows, source.path).y, rows, source.path), source.path)

@@ -107,7 +107,10 @@ def _beside(metric: str) -> list[str]:
     """Return which metrics say most beside the study's."""
     plain = metric.removeprefix("ema_")
     twin = plain if metric.startswith("ema_") else f"ema_{metric}"
-    return list(dict.fromkeys([twin, plain.replace("val_", "train_"), "val_loss", "train_loss"]))
+    spread = f"{metric}_std"
+    return list(
+        dict.fromkeys([spread, twin, plain.replace("val_", "train_"), "val_loss", "train_loss"])
+    )
 
 
 def _stage(run: RunData, index: int, stage: StageRow, names: Sequence[str]) -> Iterator[Child]:

@@ -10,6 +10,7 @@ from annotated_types import Ge, Le, Len, Lt
 from pydantic import Field, model_validator
 
 from hpsearch.settings.section import Count, Name, Section, Share
+from workers.splits import MOST as MOST_SPLITS
 
 METRICS = {
     "val_accuracy": "maximize",
@@ -93,7 +94,11 @@ class SplitConfig(Section):
 
 
 class DataConfig(Section):
-    """The data set, its splits and the preprocessing fitted on its training rows."""
+    """The data set, its splits and the preprocessing fitted on its training rows.
+
+    ``folds`` lets as many parts of the rows validate in turn, and ``repeats`` draws them, or
+    the share for validation, as often anew: so each trial has several splits.
+    """
 
     source: str
     format: Literal["csv", "parquet", "npz", "idx"] | None = None
@@ -103,8 +108,25 @@ class DataConfig(Section):
     delimiter: Annotated[str, Len(1, 1)] = ","
     task: Literal["classification", "regression"] = "classification"
     validation: SplitConfig = SplitConfig(share=0.2)
+    folds: Annotated[int, Ge(2), Le(MOST_SPLITS)] | None = None
+    repeats: Annotated[int, Ge(1), Le(MOST_SPLITS)] = 1
     test: SplitConfig | None = SplitConfig(share=0.2)
     preprocess: tuple[str, ...] = ("standardize",)
+
+    @property
+    def splits(self) -> int:
+        """How many networks each trial trains: one for each fold of each repeat."""
+        return (self.folds or 1) * self.repeats
+
+    @model_validator(mode="after")
+    def _check_splits(self) -> "DataConfig":
+        if self.folds and "validation" in self.model_fields_set:
+            raise ValueError("folds must not stand beside validation: the folds validate in turn")
+        if self.repeats > 1 and not self.folds and self.validation.share is None:
+            raise ValueError("repeats must go with folds, or with a share for validation")
+        if self.splits > MOST_SPLITS:
+            raise ValueError(f"repeats must make at most {MOST_SPLITS} splits, all folds counted")
+        return self
 
 
 class CheckpointConfig(Section):

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 def check(config: "SearchConfig", data: Dataset) -> None:
     """Raise InputError if this machine's memory can't hold a network of the search.
 
-    Counted is what one network in training needs at least: its parameters, their gradient,
-    the optimizer's memory, the running average, and a mini-batch's activations with their
-    gradient; each hyperparameter at its largest.
+    Counted is what one trial in training needs at least, so a network for each split: its
+    parameters, their gradient, the optimizer's memory, the running average, and a
+    mini-batch's activations with their gradient; each hyperparameter at its largest.
     """
     networks = [config.network, *corners(config.network, config.search_space)]
     features = max(data.prepared(chain).features for chain in (*config.chains, None))
@@ -35,7 +35,7 @@ def check(config: "SearchConfig", data: Dataset) -> None:
         largest = replace(spec, activation=bent, maxout_pieces=pieces)
         plan = layout(largest, features=features, scores=scores(spec.loss, data.outputs))
         activations = 2 * batch * sum(bias.stop - bias.start for bias in plan.biases)
-        needed = 4 * (copies * plan.size + activations)
+        needed = 4 * len(data.splits) * (copies * plan.size + activations)
         if needed > limit:
             raise InputError(
                 "a network in training must fit into this machine's memory",

@@ -58,7 +58,8 @@ def _what_next(run: RunFolder, summary: Mapping[str, Any]) -> list[str]:
 def _leaders(results: Results, summary: Any) -> pd.DataFrame:
     metric = str(summary["metric"])
     twin = metric.removeprefix("ema_") if metric.startswith("ema_") else f"ema_{metric}"
-    columns = ["trial", "stage", "best_epoch", metric, twin, *summary["best"]["params"]]
+    spread = f"{metric}_std"
+    columns = ["trial", "stage", "best_epoch", metric, spread, twin, *summary["best"]["params"]]
     frame = results.top()
     frame = frame[frame["state"] == "complete"].head(LEADERS)
     return frame[[column for column in columns if column in frame.columns]]

@@ -1,0 +1,111 @@
+"""One network of a checkpoint with its preprocessing: raw rows in, probabilities out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from workers.errors import CheckpointError, InputError
+from workers.nn.evaluation import predict
+from workers.nn.layout import layout
+from workers.nn.losses import probabilities, scores
+from workers.nn.spec import NetworkSpec
+from workers.preprocessing import Preprocessing
+
+Floats = NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True, eq=False)
+class FittedNetwork:
+    """A row of parameters that belongs to ``spec``, and what was fitted before it.
+
+    ``statistics`` is None without batch normalization.
+    """
+
+    spec: NetworkSpec
+    features: int
+    outputs: int
+    parameters: Floats
+    statistics: Floats | None
+    preprocessing: Preprocessing
+
+    def predict_proba(self, x: NDArray[Any]) -> Floats:
+        """Return class probabilities ``(rows, classes)``, or predictions in regression.
+
+        ``x`` is raw, ``(rows, features)``. Raises InputError for values that are too large.
+        """
+        with threadpool_limits(1):
+            raw = predict(
+                [self.spec],
+                self.parameters[np.newaxis],
+                self._prepared(x),
+                features=self.features,
+                outputs=self.outputs,
+                statistics=None if self.statistics is None else self.statistics[np.newaxis],
+            )
+        shares: Floats = probabilities(self.spec.loss, raw)[0]
+        return shares
+
+    def _prepared(self, x: NDArray[Any]) -> Floats:
+        rows = self.preprocessing.transform(x)
+        if not np.isfinite(rows).all():
+            row = int(np.argwhere(~np.isfinite(rows))[0][0])
+            raise InputError(
+                "features must be finite in 32-bit floating point after preprocessing",
+                f"a value in row {row} (counted from 0) that is not",
+                "correct it",
+            )
+        return rows
+
+
+def fitted(
+    arrays: Mapping[str, NDArray[Any]],
+    spec: NetworkSpec,
+    *,
+    columns: int,
+    outputs: int,
+    averaged: bool,
+) -> FittedNetwork:
+    """Return the network that the arrays of a checkpoint make.
+
+    Parameters
+    ----------
+    arrays
+        Those of one split, under their own names.
+    columns
+        The network's inputs where no preprocessing says how many there are.
+    averaged
+        Whether to take the running-average parameters.
+
+    Raises
+    ------
+    CheckpointError
+        If the arrays are not those of such a network.
+    InputError
+        If there are no running-average parameters.
+    """
+    prefix = "preprocessing."
+    preprocessing = Preprocessing.from_arrays(
+        {name.removeprefix(prefix): a for name, a in arrays.items() if name.startswith(prefix)}
+    )
+    features = preprocessing.steps[-1].factor.shape[-1] if preprocessing.steps else columns
+    name = "averaged" if averaged else "parameters"
+    if name not in arrays:
+        raise InputError(
+            "running-average parameters exist where checkpoint.ema_decay is above 0",
+            "a checkpoint without them",
+            "use --weights raw",
+        )
+    row = arrays[name]
+    statistics = arrays.get("averaged.statistics" if averaged else "statistics")
+    plan = layout(spec, features=features, scores=scores(spec.loss, outputs))
+    given = [array for array in (row, statistics) if array is not None]
+    sizes = [plan.size, plan.statistics] if plan.statistics else [plan.size]
+    if [array.shape for array in given] != [(size,) for size in sizes]:
+        raise CheckpointError(f"the checkpoint's {name} are not those of its network")
+    if not all(array.dtype.kind == "f" and np.isfinite(array).all() for array in given):
+        raise CheckpointError(f"the checkpoint's {name} are not all finite numbers")
+    return FittedNetwork(spec, features, outputs, row, statistics, preprocessing)
