@@ -7,10 +7,12 @@ resume it is rebuilt with :meth:`StageStudy.restore`.
 import math
 import warnings
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import optuna
 from optuna.trial import TrialState
+from threadpoolctl import threadpool_limits
 
 from hpsearch.samplers import SAMPLERS, Ask, Propose, distribution, key
 from hpsearch.space import SearchSpace, decode, encode
@@ -89,7 +91,9 @@ class StageStudy:
         if given:
             known = {n: encode(self._space[n], v) for n, v in given.items() if n in self._space}
             self._study.enqueue_trial(known)
-        with warnings.catch_warnings():
+        # PyTorch's threads would be in the workers' way, and take longer than one.
+        limit = threadpool_limits(1) if self._sampler == "gp" else nullcontext()
+        with warnings.catch_warnings(), limit:
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             trial = propose(self._study, self._space, ask)
         # Every ask has a sampler of its own, and one that has gone through its space would

@@ -8,6 +8,7 @@ from typing import get_args
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from hpsearch.samplers import SAMPLERS
 from hpsearch.settings.dimensions import (
@@ -147,6 +148,21 @@ def test_what_learns_comes_nearer(sampler):
         distances.append(-score(params))
         stage.tell(number, score(params))
     assert np.median(distances[40:]) < 0.5 * np.median(distances[:10])
+
+
+def test_the_gaussian_process_computes_in_one_thread(monkeypatch):
+    seen = []
+
+    def propose(study, space, ask):
+        seen.extend(pool["num_threads"] for pool in threadpool_info())
+        return SAMPLERS["random"](study, space, ask)
+
+    monkeypatch.setitem(SAMPLERS, "gp", propose)
+    with threadpool_limits(2):
+        before = threadpool_info()
+        study("gp").ask(0)
+        assert threadpool_info() == before
+    assert set(seen) == {1}
 
 
 def test_the_tables_agree():
