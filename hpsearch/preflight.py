@@ -1,18 +1,22 @@
 """Checks before the flight: gradients and sanity of a config's networks on its data."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from hpsearch import datasets
 from hpsearch.config import SearchConfig
+from hpsearch.datasets import Split
 from hpsearch.scales import from_unit
-from hpsearch.settings import sizes
+from hpsearch.settings import lint, sizes
 from hpsearch.settings.dimensions import FixedDimension, FloatDimension, IntDimension
 from workers.nn.gradient_check import Finding, check_gradients
 from workers.nn.sanity_check import check_sanity
 from workers.nn.spec import NetworkSpec
 from workers.seeds import Purpose, generator
+
+Warn = Callable[[str], None]
+"""Called with one line about what can be searched but looks unintended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,18 +32,29 @@ class Preflight:
         return any(finding.failed for finding in self.findings)
 
 
-def preflight(config: SearchConfig) -> list[Preflight]:
-    """Check the network in the middle of every range, and one for each other choice.
+def load_data(config: SearchConfig, warn: Warn | None = None) -> Split:
+    """Read a config's data, and check that its networks fit them.
 
     Raises
     ------
     InputError
-        If the data can't be used, or the network does not fit it.
+        If the data can't be used, or a network does not fit them or this machine.
     """
     split = datasets.load(config.data, seed=config.study.seed, chains=config.chains)
-    data = split.dataset
-    config.check_outputs(data.outputs)
-    sizes.check(config, data)
+    config.check_outputs(split.dataset.outputs)
+    sizes.check(config, split.dataset)
+    if warn is not None:
+        for line in lint.target_warnings(config, split.dataset.y_train):
+            warn(line)
+    return split
+
+
+def preflight(config: SearchConfig, warn: Warn | None = None) -> list[Preflight]:
+    """Check the network in the middle of every range, and one for each other choice.
+
+    Raises as :func:`load_data` does.
+    """
+    data = load_data(config, warn).dataset
 
     def check(params: Mapping[str, Any], spec: NetworkSpec) -> Preflight:
         findings = []

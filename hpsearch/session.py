@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 
-from hpsearch import datasets, locks, report
+from hpsearch import locks, report
 from hpsearch.conclusion import Conclusion, conclude, reload
 from hpsearch.config import SearchConfig
 from hpsearch.datasets import Split
@@ -15,8 +15,8 @@ from hpsearch.executors import Executor, SerialExecutor
 from hpsearch.folder import RunFolder
 from hpsearch.interrupts import Interrupts
 from hpsearch.master import Master, Watch, prepare, tidy
+from hpsearch.preflight import Warn, load_data
 from hpsearch.search import Search
-from hpsearch.settings import sizes
 from hpsearch.store import Store
 from hpsearch.watched import WatchedExecutor
 from workers import files
@@ -50,6 +50,7 @@ def run(
     resume: bool = False,
     overwrite: bool = False,
     take_over: bool = False,
+    warn: Warn | None = None,
 ) -> Conclusion:
     """Search until every stage is over, and conclude.
 
@@ -71,9 +72,7 @@ def run(
     with ExitStack() as stack:
         interrupts = Interrupts(at_once=True)
         stack.callback(interrupts.restore)
-        split = datasets.load(config.data, seed=config.study.seed, chains=config.chains)
-        config.check_outputs(split.dataset.outputs)
-        sizes.check(config, split.dataset)
+        split = load_data(config, warn)
         going_on = resume and folder.exists
         if going_on:
             _check_same(config, folder, split)

@@ -5,12 +5,14 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hpsearch.config import build, load, parse_network
+from hpsearch.settings import lint
 from hpsearch.settings.sections import METRICS
 from tests.support import TINY, tiny, tiny_config
 from workers.errors import InputError
@@ -319,3 +321,29 @@ def test_any_value_anywhere_is_taken_or_refused(place: tuple[Any, ...], noise: A
         refusal = str(error)
     assert "\n" not in refusal
     assert "; " in refusal
+
+
+@pytest.mark.parametrize(
+    ("size", "changes", "odd"),
+    [
+        (100.0, {}, True),
+        (100.0, {"data__task": "classification"}, False),
+        (20.0, {}, False),
+        (100.0, {"search_space__learning_rate__high": 5e-3}, False),
+        (1e4, {"search_space__learning_rate__high": 5e-3}, True),
+        (90.0, {"search_space__learning_rate": None}, False),
+        (100.0, {"search_space__learning_rate": None, "network__learning_rate": 0.1}, True),
+    ],
+)
+def test_targets_are_set_against_the_learning_rates(
+    size: float, changes: dict[str, Any], odd: bool
+) -> None:
+    regression = {
+        "study__metric": "val_loss",
+        "data__task": "regression",
+        "network__loss": "squared_error",
+    }
+    config = tiny_config(**regression | changes)
+    small = np.array([[-0.1], [0.1]] * 5)
+    targets = np.hstack([small, 10 * size * small])
+    assert len(lint.target_warnings(config, targets)) == odd

@@ -1,7 +1,10 @@
 """What the ranges of a search space must keep (`check`) and what looks odd (`warnings`)."""
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from hpsearch.scales import last_step, on_grid, width
 from hpsearch.settings.dimensions import (
@@ -10,9 +13,13 @@ from hpsearch.settings.dimensions import (
     FixedDimension,
     IntDimension,
     Numeric,
+    ends,
 )
 from hpsearch.space import SearchSpace, describe, text_of
 from workers.errors import InputError
+
+if TYPE_CHECKING:
+    from hpsearch.config import SearchConfig
 
 NARROW_DECADES = 0.5
 """A log scale over less than this hardly differs from a linear one."""
@@ -22,6 +29,9 @@ WIDE_DECADES = 3.0
 
 MANY_NUMBERS = 4
 """So many numbers as choices would be better searched as a range."""
+
+LARGE_TARGETS = 30.0
+"""From this standard deviation on, targets are set against the learning rates."""
 
 
 def check(space: SearchSpace) -> None:
@@ -105,6 +115,25 @@ def warnings(space: SearchSpace) -> list[str]:
     """Return one line for each dimension whose range can be searched but looks unintended."""
     found = ((name, _oddity(dimension)) for name, dimension in space.items())
     return [f"search_space.{name}: {text}" for name, text in found if text]
+
+
+def target_warnings(config: "SearchConfig", targets: NDArray[Any]) -> list[str]:
+    """Return one line if a regression's targets are too large for its learning rates.
+
+    Targets ``(rows, outputs)`` are learned as they are, so the output's weights grow with
+    them, and the rates at which training is stable shrink.
+    """
+    deviation = float(targets.std(axis=0, dtype=np.float64).max())
+    rate = config.search_space.get("learning_rate")
+    highest = config.network.learning_rate if rate is None else max(ends(rate))
+    if config.data.task != "regression" or deviation < LARGE_TARGETS or highest * deviation < 1:
+        return []
+    unit = 10 ** round(math.log10(deviation))
+    return [
+        f"data.target: the targets have a standard deviation of {text_of(deviation)}, with which "
+        f"learning rates up to {text_of(highest)} may diverge; divide the column by {unit:,}, "
+        f"or lower the range of learning_rate"
+    ]
 
 
 def _oddity(dimension: Dimension) -> str | None:

@@ -11,7 +11,7 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic import TypeAdapter, ValidationError
 
 from hpsearch.settings.complaints import complain, unknown_key
-from hpsearch.settings.dimensions import CategoricalDimension, Dimension, FixedDimension
+from hpsearch.settings.dimensions import CategoricalDimension, Dimension, FixedDimension, ends
 from hpsearch.settings.lint import exponents_remedy
 from hpsearch.space import SearchSpace
 from workers.errors import InputError
@@ -75,7 +75,7 @@ def with_layer_conditions(dimensions: Mapping[str, Dimension]) -> SearchSpace:
     """
     shaping = [name for name in dimensions if _shapes(name)]
     for name in shaping:
-        for value in _ends(dimensions[name]):
+        for value in ends(dimensions[name]):
             _check_count(name, value)
     if shaping and "hidden" in dimensions:
         raise InputError(
@@ -103,7 +103,7 @@ def corners(network: NetworkSpec, space: SearchSpace) -> list[NetworkSpec]:
         if name not in known and not _shapes(name):
             raise unknown_key(f"search_space.{name}", name, [*known, LAYERS, UNITS])
         least = {parent: values[0] for parent, values in (dimension.when or {}).items()}
-        for value in _ends(dimension):
+        for value in ends(dimension):
             given = {name: value if _shapes(name) else _parsed(name, value, dimension)}
             inside = {n: v for n, v in least.items() if n in known or _shapes(n)}
             networks.append(compose(network, inside | given))
@@ -112,7 +112,7 @@ def corners(network: NetworkSpec, space: SearchSpace) -> list[NetworkSpec]:
 
 def widest(network: NetworkSpec, space: SearchSpace) -> NetworkSpec:
     """Return the network with the most layers and units that parts of its shape allow."""
-    largest = {n: max(_ends(dimension)) for n, dimension in space.items() if _shapes(n)}
+    largest = {n: max(ends(dimension)) for n, dimension in space.items() if _shapes(n)}
     return compose(network, largest)
 
 
@@ -148,16 +148,8 @@ def _parsed(name: str, value: Any, dimension: Dimension) -> Any:
         raise InputError(error.rule, error.value, remedy) from None
 
 
-def _ends(dimension: Dimension) -> tuple[Any, ...]:
-    if isinstance(dimension, FixedDimension):
-        return (dimension.value,)
-    if isinstance(dimension, CategoricalDimension):
-        return dimension.choices
-    return dimension.low, dimension.high
-
-
 def _counts(dimension: Dimension) -> Iterator[int]:
-    values = _ends(dimension)
+    values = ends(dimension)
     if isinstance(dimension, FixedDimension | CategoricalDimension):
         yield from (value for value in values if isinstance(value, int))
     else:

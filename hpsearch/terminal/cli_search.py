@@ -67,13 +67,13 @@ def run(
 
     loaded = configs.load(config, assignments=assignments, name=name)
     for line in lint.warnings(loaded.search_space):
-        click.echo(f"warning: {line}", err=True)
+        _warn(line)
     if warm_start is not None:
         from hpsearch import warm_start as starting
 
         loaded, notes = starting.warm_start(loaded, warm_start)
         for line in notes:
-            click.echo(f"warning: {line}", err=True)
+            _warn(line)
     folder = RunFolder(results / loaded.study.name)
     with _way_to_go_on(folder.path):
         _search(loaded, folder, place, resume=resume, overwrite=overwrite)
@@ -105,6 +105,10 @@ def _way_to_go_on(run: Path) -> Iterator[None]:
         raise click.exceptions.Exit(128 + interruption.number) from None
 
 
+def _warn(line: str) -> None:
+    click.echo(f"warning: {line}", err=True)
+
+
 def _search(config: Any, folder: Any, place: dict[str, Any], **how: bool) -> None:
     """Run a search with its display, and show what it came to."""
     from rich.console import Console
@@ -121,10 +125,10 @@ def _search(config: Any, folder: Any, place: dict[str, Any], **how: bool) -> Non
 
         def begin(workers: int) -> Any:
             if place["address"] is not None and addresses.is_open(place["address"]):
-                click.echo(f"warning: {OPEN.format(place['address'])}", err=True)
+                _warn(OPEN.format(place["address"]))
             return screen(workers)
 
-        conclusion = session.run(config, folder, session.Place(**place), begin, **how)
+        conclusion = session.run(config, folder, session.Place(**place), begin, warn=_warn, **how)
     show.show_conclusion(console, folder, Results.load(folder.path), conclusion)
 
 
@@ -142,7 +146,7 @@ def check(config: Path, assignments: tuple[str, ...]) -> None:
     from hpsearch import preflight
     from hpsearch.terminal import show
 
-    checked = preflight.preflight(configs.load(config, assignments=assignments))
+    checked = preflight.preflight(configs.load(config, assignments=assignments), _warn)
     show.show_preflight(checked)
     if any(network.failed for network in checked):
         raise click.exceptions.Exit(1)
