@@ -148,6 +148,13 @@ class SearchSpace(Mapping[str, Dimension]):
         return cls(_DIMENSIONS.validate_json(json.dumps(value)))
 
 
+def ends(dimension: Dimension) -> tuple[Any, ...]:
+    """Return both ends of a range, all choices, or the one value."""
+    if isinstance(dimension, FixedDimension | CategoricalDimension):
+        return dimension.choices
+    return dimension.low, dimension.high
+
+
 def encode(dimension: Dimension, value: Any) -> Any:
     """Return a value as samplers see it: choices as JSON texts, steps as whole numbers.
 

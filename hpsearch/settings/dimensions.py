@@ -93,10 +93,3 @@ def is_active(dimension: Dimension, params: Mapping[str, Any]) -> bool:
         name in params and json.dumps(params[name]) in map(json.dumps, values)
         for name, values in (dimension.when or {}).items()
     )
-
-
-def ends(dimension: Dimension) -> tuple[Any, ...]:
-    """Return both ends of a range, all choices, or the one value."""
-    if isinstance(dimension, FixedDimension | CategoricalDimension):
-        return dimension.choices
-    return dimension.low, dimension.high

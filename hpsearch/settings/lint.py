@@ -13,9 +13,8 @@ from hpsearch.settings.dimensions import (
     FixedDimension,
     IntDimension,
     Numeric,
-    ends,
 )
-from hpsearch.space import SearchSpace, describe, text_of
+from hpsearch.space import SearchSpace, describe, ends, text_of
 from workers.errors import InputError
 
 if TYPE_CHECKING:
