@@ -18,7 +18,7 @@ from hpsearch import config, session
 from hpsearch.folder import RunFolder
 from hpsearch.search import Search
 from hpsearch.session import Place
-from workers import checkpoints
+from workers import checkpoints, files
 from workers.checkpoints import Snapshot
 
 PACKED = {"learning_rate": {"type": "float", "low": 1e-4, "high": 1e-1, "log": True}}
@@ -80,6 +80,7 @@ def checkpoint_milliseconds(folder: Path, repeats: int) -> tuple[float, float]:
     for epoch in range(1, repeats + 1):
         snapshot = Snapshot(arrays, metadata | {"epoch": epoch})
         seconds, saved = timed(lambda: checkpoints.save(folder, snapshot))  # noqa: B023
+        seconds += timed(lambda: files.sync_folder(folder))[0]
         saves.append(seconds)
         path = folder / saved.name
         loads.append(timed(lambda: checkpoints.load(path, expected=saved))[0])  # noqa: B023

@@ -304,19 +304,8 @@ def test_disk_errors_leave_nothing_behind(
     assert save(tmp_path, snapshot()).name == NAME
 
 
-def test_failed_sync_of_the_folder_is_no_success(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HPSEARCH_FAILPOINT", "file.before_sync_folder=EIO@1+")
-    for _ in range(2):
-        with pytest.raises(RunError):
-            save(tmp_path, snapshot())
-    monkeypatch.delenv("HPSEARCH_FAILPOINT")
-    load(tmp_path / NAME, expected=save(tmp_path, snapshot()))
-
-
 def test_order_of_the_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The content is synced before it has its name, and the folder after that."""
+    """The content is synced before it has its name; the folder is synced by the caller."""
     steps: list[str] = []
 
     def traced(name: str, call: Callable[..., object]) -> None:
@@ -333,9 +322,9 @@ def test_order_of_the_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     traced("fsync", os.fsync)
     traced("link", os.link)
     save(tmp_path, snapshot())
-    assert steps == ["fsync file", "link", "fsync folder"]
+    assert steps == ["fsync file", "link"]
     save(tmp_path, snapshot())
-    assert steps[3:] == ["fsync file", "link", "fsync folder"]
+    assert steps[2:] == ["fsync file", "link"]
 
 
 # Crashes

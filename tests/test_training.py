@@ -12,9 +12,9 @@ import pytest
 from hpsearch import datasets
 from hpsearch.settings.sections import DataConfig
 from tests.support import write_line
-from workers import checkpoints
+from workers import checkpoints, files
 from workers.data import Dataset
-from workers.errors import CheckpointError
+from workers.errors import CheckpointError, RunError
 from workers.messages import Checkpoint, EpochReport, Pack, RunSettings, Trial
 from workers.nn.optimizers import OPTIMIZERS
 from workers.nn.schedules import SCHEDULES
@@ -188,6 +188,34 @@ def test_checkpoints_come_every_so_often_and_at_the_end(
     assert shop.files("run", 0).keys() == expected
     assert {r[0].epoch for r in reports if r[0].checkpoint is not None} == expected
     assert [r[0].epoch for r in reports] == list(range(1, epochs + 1))
+
+
+def test_the_folder_is_synced_once_an_epoch_after_all_names_and_before_the_reports(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    present: list[int] = []
+    real = files.sync_folder
+
+    def sync_folder(folder: Path) -> None:
+        present.append(len(list(folder.iterdir())))
+        real(folder)
+
+    monkeypatch.setattr(files, "sync_folder", sync_folder)
+    for epoch, _ in enumerate(shop.start("some", *(a_trial(n, 2) for n in range(3))), 1):
+        assert present == [3 * e for e in range(1, epoch + 1)]
+
+
+def test_a_failed_sync_of_the_folder_is_no_success(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HPSEARCH_FAILPOINT", "file.before_sync_folder=EIO@1+")
+    for _ in range(2):
+        with pytest.raises(RunError, match="mend it and resume"):
+            shop.train("failing", a_trial(epochs=1))
+    monkeypatch.delenv("HPSEARCH_FAILPOINT")
+    ((report,),) = shop.train("failing", a_trial(epochs=1))
+    assert report.checkpoint is not None
+    checkpoints.load(shop.path / "failing" / report.checkpoint.name, expected=report.checkpoint)
 
 
 def test_an_early_stop_leaves_a_checkpoint(shop: Workshop) -> None:

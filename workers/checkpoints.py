@@ -93,9 +93,10 @@ def parse_name(name: str) -> tuple[str, float, int, int]:
 
 
 def save(folder: Path, snapshot: Snapshot) -> Checkpoint:
-    """Write a checkpoint durably and say what is on disk now.
+    """Write a checkpoint and say what is on disk now.
 
-    A file of that name with the same bytes is accepted.
+    Its content is durable, its name once the caller has synced the folder, for all
+    checkpoints saved together. A file of that name with the same bytes is accepted.
 
     Raises
     ------
@@ -157,11 +158,10 @@ def remove_unknown(folder: Path, known: Set[str], *, trial: int | None = None) -
 
 def _commit(path: Path, data: bytes) -> None:
     try:
-        files.write_new(path, data)
+        files.write_new(path, data, settle=False)
     except FileExistsError as error:
         if _read(path, MAX_BYTES) != data:
             raise CheckpointError(f"{path.name} exists with other content") from error
-        files.sync_folder(path.parent)
 
 
 def _is_of(trial: int | None, path: Path) -> bool:

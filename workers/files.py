@@ -34,12 +34,13 @@ def read_regular(path: Path, max_bytes: int) -> bytes:
         return file.read(max_bytes)
 
 
-def write_new(path: Path, data: bytes) -> None:
+def write_new(path: Path, data: bytes, *, settle: bool = True) -> None:
     """Create ``path`` with mode 0600 and exactly ``data``, durably and in one step.
 
     Temporary file in the same folder, write, fsync, hard link to the name, fsync of the
-    folder. Where there are no hard links it is a rename after a check, and the caller
-    must see to it that two writers of one name write the same bytes.
+    folder; without ``settle`` the last is left to the caller, once for many files. Where
+    there are no hard links it is a rename after a check, and the caller must see to it that
+    two writers of one name write the same bytes.
 
     Raises
     ------
@@ -55,7 +56,8 @@ def write_new(path: Path, data: bytes) -> None:
         _publish(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
-    sync_folder(path.parent)
+    if settle:
+        sync_folder(path.parent)
 
 
 def replace(path: Path, data: bytes) -> None:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from threadpoolctl import ThreadpoolController
 
-from workers import checkpoints
+from workers import checkpoints, files
 from workers.checkpoints import Snapshot
 from workers.data import Dataset
+from workers.errors import RunError
 from workers.messages import Checkpoint, EpochReport, Pack, RunSettings, Trial
 from workers.networks import Metrics, Networks
 
@@ -51,7 +52,7 @@ class _Stack:
         self.trials = list(pack.trials)
         self.epoch = 0
         self._data = data = data.prepared(pack.trials[0].spec.preprocess)
-        self._settings = settings
+        self._settings, self._folder = settings, Path(settings.folder)
         self._histories: dict[int, list[Metrics]] = {t.number: [] for t in self.trials}
         self._networks = Networks(self.trials, data, settings)
         for member, trial in enumerate(self.trials):
@@ -59,7 +60,7 @@ class _Stack:
                 self._restore(member, trial, trial.start)
 
     def _restore(self, member: int, trial: Trial, start: Checkpoint) -> None:
-        snapshot = checkpoints.load(Path(self._settings.folder) / start.name, expected=start)
+        snapshot = checkpoints.load(self._folder / start.name, expected=start)
         self._networks.restore(member, snapshot.arrays, snapshot.metadata.get("splits", 1))
         self._histories[trial.number] = list(snapshot.metadata["history"])
         self.epoch = start.epoch
@@ -75,6 +76,8 @@ class _Stack:
             self._report(member, trial, values, seconds)
             for member, (trial, values) in enumerate(zip(self.trials, metrics, strict=True))
         )
+        if any(report.checkpoint for report in reports):
+            _settle(self._folder)
         self.keep([m for m, r in enumerate(reports) if r.failure is None and r.stopped is None])
         return reports
 
@@ -125,7 +128,15 @@ class _Stack:
             "history": self._histories[trial.number],
         }
         arrays = self._networks.arrays(member)
-        return checkpoints.save(Path(settings.folder), Snapshot(arrays, metadata))
+        return checkpoints.save(self._folder, Snapshot(arrays, metadata))
+
+
+def _settle(folder: Path) -> None:
+    """Make the names of the checkpoints just saved durable."""
+    try:
+        files.sync_folder(folder)
+    except OSError as error:
+        raise RunError(f"can't write {folder}: {error.strerror}; mend it and resume") from error
 
 
 def _out_of_patience(scores: list[float], patience: int | None) -> str | None:

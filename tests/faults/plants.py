@@ -18,7 +18,7 @@ from hpsearch.search import Search
 from hpsearch.sqlite import opening
 from hpsearch.sqlite.database import Database
 from hpsearch.trials import TrialRecord
-from workers import checkpoints, files, seeds, training
+from workers import checkpoints, files, seeds
 
 
 def no_sync_of_files() -> None:
@@ -40,7 +40,7 @@ def no_sync_of_folders() -> None:
 def name_before_content() -> None:
     """Give a file its name, synced, before its content is written."""
 
-    def write_new(path: Path, data: bytes) -> None:
+    def write_new(path: Path, data: bytes, **_: Any) -> None:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         os.fsync(descriptor)
         files.sync_folder(path.parent)
@@ -109,7 +109,7 @@ def numbers_from_the_clock() -> None:
     def generator(seed: int, *rest: Any, **options: Any) -> Any:
         return real(seed + time.monotonic_ns(), *rest, **options)
 
-    seeds.generator = training.seeds.generator = generator
+    seeds.generator = generator
 
 
 def go_on_with_parameters_only() -> None:
