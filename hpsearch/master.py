@@ -177,7 +177,12 @@ class Master:
 
 
 def tidy(folder: RunFolder, store: Store) -> None:
-    """Remove what an interruption left: files that no acknowledged epoch names, half an end."""
+    """Remove what an interruption left: files that no acknowledged epoch names, half an end.
+
+    An empty folder that somebody removed is made again.
+    """
+    for part in (folder.checkpoints, folder.ensembles):
+        part.mkdir(mode=0o700, exist_ok=True)
     for path in [*folder.path.iterdir(), *folder.ensembles.iterdir()]:
         if files.temporary_target(path.name):
             path.unlink(missing_ok=True)

@@ -427,6 +427,60 @@ def test_a_run_half_deleted(run: Path, name: str) -> None:
     refused("ensemble", run)
 
 
+def remove(*patterns: str) -> Callable[[Path], None]:
+    """Return a function that removes files and folders of a run."""
+
+    def act(run: Path) -> None:
+        for path in [path for pattern in patterns for path in run.glob(pattern)]:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    return act
+
+
+def remove_half(run: Path) -> None:
+    for path in sorted((run / "checkpoints").iterdir())[::2]:
+        path.unlink()
+
+
+def cut_off_half(run: Path) -> None:
+    for path in sorted((run / "checkpoints").iterdir())[::2]:
+        path.write_bytes(path.read_bytes()[:500])
+
+
+HALVES: dict[str, Callable[[Path], None]] = {
+    "no folder of checkpoints": remove("checkpoints"),
+    "no checkpoints": remove("checkpoints/*"),
+    "half the checkpoints": remove_half,
+    "half of half the checkpoints": cut_off_half,
+    "no folder of ensembles": remove("ensembles"),
+    "no ensembles": remove("ensembles/*"),
+    "no members": remove("ensembles/*/*.safetensors"),
+    "neither": remove("checkpoints", "ensembles"),
+    "a file in place of a folder": lambda run: (
+        shutil.rmtree(run / "checkpoints"),
+        write(str(run / "checkpoints"), ""),
+    ),
+}
+
+
+@pytest.mark.parametrize("finished", [True, False])
+@pytest.mark.parametrize("how", list(HALVES))
+def test_a_run_of_which_parts_are_gone(run: Path, how: str, finished: bool) -> None:
+    """What does not need them works; the rest says in one line what it misses."""
+    HALVES[how](run)
+    if not finished:
+        (run / "summary.json").unlink()
+    write("rows.csv", "x,y,z\n1,2,3\n")
+    for command in [["narrow", str(run)], *(command(run) for command in reversed(READING))]:
+        result = CliRunner().invoke(main, command)
+        assert result.exception is None or isinstance(result.exception, SystemExit)
+        assert result.exit_code in (0, 1, 2)
+        assert result.exit_code == 0 or len(result.stderr.splitlines()) == 1, result.stderr
+        made_again = command[0] == "resume" and how in ("no folder of ensembles", "no ensembles")
+        if command[0] in ("results", "narrow") or made_again:
+            assert result.exit_code == 0, result.stderr
+
+
 @QUICK
 @given(seed=st.integers(0, 2**32), changes=st.integers(1, 8))
 def test_changed_databases(colours_run: RunFolder, seed: int, changes: int) -> None:
