@@ -1,6 +1,5 @@
 """A run's folder: the one place that knows which file lies where."""
 
-import errno
 import os
 import shutil
 from contextlib import AbstractContextManager
@@ -93,7 +92,7 @@ class RunFolder:
         try:
             files.make_folders(self.path.parent)
         except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+            if error.errno in files.DISK_ERRORS:
                 raise
             raise self._no_place(error.strerror or str(error)) from error
 

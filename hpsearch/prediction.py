@@ -1,6 +1,5 @@
 """Predictions of a saved model for a file of new rows."""
 
-import errno
 import os
 from pathlib import Path
 
@@ -51,7 +50,7 @@ def predict_file(
     try:
         files.replace(output, frame.to_csv(index=False).encode())
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+        if error.errno in files.DISK_ERRORS:
             raise
         raise _bad_output(output, f": {error.strerror}") from error
     return len(frame)

@@ -1,6 +1,5 @@
 """A run as one HTML page: no network, no script, readable on paper and in the dark."""
 
-import errno
 import logging
 import os
 import secrets
@@ -17,6 +16,7 @@ from hpsearch.reporting.markup import Markup, cut, join, literal, tag
 from hpsearch.reporting.report_curves import curves
 from hpsearch.reporting.report_data import RunData, load
 from hpsearch.reporting.report_style import style_sheet
+from workers import files
 from workers.errors import InputError, RunError
 
 SUFFIXES: Final = (".html", ".htm")
@@ -53,7 +53,7 @@ def write(path: Path, output: Path | None = None) -> Path:
         working.replace(target)
     except OSError as error:
         why = error.strerror or str(error)
-        if output is not None and error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+        if output is not None and error.errno not in files.DISK_ERRORS:
             rule = "--output must be a file in a folder that is there"
             raise InputError(rule, f"{output}: {why}", "correct the path") from error
         raise RunError(f"{target} can't be written: {why}") from error
