@@ -29,7 +29,8 @@ from hpsearch.results import Results
 from hpsearch.settings import documents
 from hpsearch.store import Store
 from tests.support import TINY, tiny
-from workers.errors import HpsearchError, InputError
+from workers import checkpoints
+from workers.errors import CheckpointError, HpsearchError, InputError
 
 VARIABLE = "HPSEARCH_FUZZ_TIMES"
 """The environment variable that says how many times as many examples are tried."""
@@ -500,6 +501,29 @@ def test_changed_databases(colours_run: RunFolder, seed: int, changes: int) -> N
             read()
         except HpsearchError as error:
             check_line(error)
+
+
+@QUICK
+@given(seed=st.integers(0, 2**32), changes=st.integers(1, 4), name=st.text(max_size=20))
+def test_changed_checkpoints(colours_run: RunFolder, seed: int, changes: int, name: str) -> None:
+    """Neither a file whose header or values changed is believed, nor one of another name."""
+    rng = random.Random(seed)
+    good = min(colours_run.checkpoints.iterdir())
+    data = bytearray(good.read_bytes())
+    header = 8 + int.from_bytes(data[:8], "little")
+    for _ in range(changes):
+        place = rng.randrange(header if rng.random() < 0.7 else len(data))
+        data[place : place + rng.choice([0, 1, 8])] = rng.randbytes(rng.choice([1, 8]))
+    if bytes(data) != good.read_bytes():
+        Path(good.name).write_bytes(data)
+        with pytest.raises(CheckpointError) as caught:
+            checkpoints.load(Path(good.name))
+        check_line(caught.value)
+    for text in (name, good.name + name, name + "=" + good.name):
+        if text != good.name:
+            with pytest.raises(CheckpointError) as caught:
+                checkpoints.parse_name(text)
+            check_line(caught.value)
 
 
 @QUICK

@@ -13,7 +13,6 @@ from typing import Any
 from hpsearch import events as ev
 from hpsearch import locks, master
 from hpsearch.master import Master
-from hpsearch.retention import Retention
 from hpsearch.search import Search
 from hpsearch.sqlite import opening
 from hpsearch.sqlite.database import Database
@@ -73,17 +72,6 @@ def remove_before_commit() -> None:
         perform(self, commands)
 
     Master._perform = early  # type: ignore[method-assign]
-
-
-def keep_no_last_checkpoint() -> None:
-    """Keep the best checkpoint of a running trial only, not the one to go on from."""
-    add = Retention.add
-
-    def forgetful(self: Retention, checkpoint: Any) -> None:
-        add(self, checkpoint)
-        self._last.clear()
-
-    Retention.add = forgetful  # type: ignore[method-assign]
 
 
 def tidy_everything() -> None:
@@ -161,9 +149,9 @@ def infinity_wins() -> None:
     """Let a trial that diverged compete with its best score."""
     end = Search._end
 
-    def complete(self: Search, stage: Any, record: TrialRecord, state: Any, reason: Any) -> Any:
+    def complete(self: Search, record: TrialRecord, state: Any, reason: Any) -> Any:
         record.score = float("inf") if state == "failed" else record.score
-        return end(self, stage, record, "complete", reason)
+        return end(self, record, "complete", reason)
 
     Search._end = complete  # type: ignore[method-assign]
 

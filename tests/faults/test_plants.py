@@ -19,7 +19,11 @@ from tests.faults.workers_gone_wrong import come_back
 NewLab = Callable[[], Lab]
 Attempt = Callable[[NewLab, dict[str, str], Plant, int], Verdict]
 
-COMMITS = range(4, 30, 3)
+COMMITS = (4, 7, 10, 13, 16, 5, 6, 8, 9, 11, 12, 14, 15)
+"""The 17 commits of the search, but for those at its ends; distant ones first."""
+
+
+BESIDE_THE_POINT = ("ended with 0", "Traceback", 'File "')
 
 
 def killed(point: str) -> Attempt:
@@ -55,16 +59,12 @@ CAUGHT_BY: dict[str, tuple[Plant, str, Attempt]] = {
     "named before written": (plants.name_before_content, "power lost", unpowered),
     "commit not synced": (plants.trust_the_disk, "pragmas read back", closed_doors),
     "acknowledged before committed": (
-        *(plants.acknowledge_before_commit, "killed after a commit"),
-        killed("store.after_commit"),
+        *(plants.acknowledge_before_commit, "killed before an fsync"),
+        killed("file.before_sync"),
     ),
     "removed before committed": (
         *(plants.remove_before_commit, "killed before a commit"),
         killed("store.before_commit"),
-    ),
-    "last checkpoint not kept": (
-        *(plants.keep_no_last_checkpoint, "killed after a commit"),
-        killed("store.after_commit"),
     ),
     "all files taken for left-overs": (
         *(plants.tidy_everything, "killed after a commit"),
@@ -72,8 +72,8 @@ CAUGHT_BY: dict[str, tuple[Plant, str, Attempt]] = {
     ),
     "left-overs left": (
         plants.tidy_nothing,
-        "killed before a commit",
-        killed("store.before_commit"),
+        "killed before a link",
+        killed("file.before_link"),
     ),
     "numbers drawn from the clock": (
         *(plants.numbers_from_the_clock, "killed after a commit"),
@@ -102,7 +102,8 @@ def test_a_planted_fault_is_caught(
             verdict = attempt(new_lab, whole, plant, n)
         except Exception as error:
             verdict = Verdict("wrong", repr(error))
-        if not verdict.good:
+        # A search that does not come to the point, or breaks down, shows nothing.
+        if not verdict.good and not any(sign in verdict.detail for sign in BESIDE_THE_POINT):
             detail = " ".join(verdict.detail.split())[:80]
             ledger.figures.append(f"planted: {name}; caught by: {trial}, fault {tries}: {detail}")
             return
