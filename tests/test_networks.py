@@ -17,6 +17,7 @@ from tests.test_training import Workshop, a_trial, untimed
 from workers import checkpoints, splits
 from workers.data import Dataset
 from workers.errors import CheckpointError
+from workers.nn.spec import NetworkSpec
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,14 @@ def arrays_of(shop: Workshop, folder: str, trial: int, epoch: int) -> list[dict[
 
 
 def test_the_folds_have_two_sizes(split: Split) -> None:
-    assert sorted(len(data.x_validation) for data in split.dataset.splits) == [37, 37, 38, 38]
+    sizes = [len(data.x_validation) for data in split.dataset.splits]
+    assert sorted(sizes) == [37, 37, 38, 38]
+    groups = splits.stacks(split.dataset, NetworkSpec())
+    assert sorted(sorted(sizes[number] for number in group) for group in groups) == [
+        [37, 37],
+        [38, 38],
+    ]
+    assert len(splits.stacks(split.dataset, NetworkSpec(hidden=(20_000,)))) == 4
 
 
 SPECS: dict[str, dict[str, Any]] = {
@@ -76,6 +84,26 @@ def test_a_pack_equals_its_trials_alone(shop: Workshop) -> None:
         assert told == [untimed(r) for r in alone]
         assert shop.files("pack", number) == shop.files("alone", number)
     assert shop.files("pack", 1) == {}
+
+
+def test_large_networks_train_one_by_one_to_the_same_numbers(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trials = [a_trial(0, 2, dropout=0.2), a_trial(1, 2)]
+    shop.train("together", *trials)
+    monkeypatch.setattr(splits, "STACKED", 0)
+    shop.train("apart", *trials)
+    for number in range(2):
+        assert shop.files("together", number) == shop.files("apart", number)
+
+
+def test_stalls_are_counted_by_the_mean_score(shop: Workshop) -> None:
+    trial = a_trial(0, 4, schedule="stall", stall_epochs=1, learning_rate=1e-12)
+    scores = [report.metrics["val_loss"] for (report,) in shop.train("run", trial)]
+    for arrays in arrays_of(shop, "run", 0, 4):
+        assert arrays["best"].tolist() == [-min(scores)]
+        worse = sum(scores[k] >= min(scores[:k]) for k in range(1, 4))
+        assert arrays["counters"][3] == worse
 
 
 def test_the_first_split_is_trained_as_a_single_one(shop: Workshop, split: Split) -> None:
@@ -119,11 +147,11 @@ def test_metrics_are_means_over_the_splits(
     shop: Workshop, split: Split, prefix: str, averaged: bool
 ) -> None:
     (report,) = shop.train("run", a_trial(0, 2, batch_normalization=True))[-1]
-    networks = loaded(shop, "run", report, averaged).networks
-    assert len(networks) == 4
+    each = loaded(shop, "run", report, averaged).networks
+    assert len(each) == 4
     found = [
         measure("classification", network.predict_proba(x), data.y_validation)
-        for network, x, data in zip(networks, split.x_validation, split.dataset.splits, strict=True)
+        for network, x, data in zip(each, split.x_validation, split.dataset.splits, strict=True)
     ]
     for name in ("accuracy", "loss"):
         values = [one[name] for one in found]

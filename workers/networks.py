@@ -18,7 +18,7 @@ Metrics = dict[str, float]
 
 
 class Networks:
-    """Trials in training: splits of equal shape train as one stack, others beside it.
+    """Trials in training: splits of equal shape train as one stack, unless they are large.
 
     Parameters
     ----------
@@ -32,11 +32,8 @@ class Networks:
 
     def __init__(self, trials: Sequence[Trial], data: Dataset, settings: RunSettings) -> None:
         self._data = data
-        shapes: dict[Any, list[int]] = {}
-        for number, split in enumerate(data.splits):
-            shape = (split.x_train.shape, split.x_validation.shape)
-            shapes.setdefault(shape, []).append(number)
-        self._stacks = [_Stack(trials, data, numbers, settings) for numbers in shapes.values()]
+        groups = splits.stacks(data, trials[0].spec)
+        self._stacks = [_Stack(trials, data, numbers, settings) for numbers in groups]
 
     def train_epoch(self, epoch: int) -> list[Metrics]:
         """Train one epoch and return each trial's metrics, the means over the splits."""

@@ -1,19 +1,40 @@
-"""Several networks of one trial, one for each split of the data, as one: metrics and arrays."""
+"""The networks of one trial, one for each split: who trains with whom, metrics, arrays."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from workers.data import Dataset
 from workers.errors import CheckpointError
+from workers.nn.spec import NetworkSpec
+from workers.nn.stack import plan
 
-MOST = 100
+MOST: Final = 100
 """How many splits a search may have."""
+
+STACKED: Final = 80_000
+"""Parameters of the largest networks whose splits train together; of larger ones, one fills
+the cache alone (see benchmarks/README.md)."""
 
 Arrays = Mapping[str, NDArray[Any]]
 
 _PREFIX = "split"
+
+
+def stacks(data: Dataset, spec: NetworkSpec) -> list[list[int]]:
+    """Return the splits' numbers, in lists of those whose networks train as one stack.
+
+    These have equally many rows and features, and networks of at most `STACKED` parameters.
+    """
+    groups: dict[Any, list[int]] = {}
+    for number, split in enumerate(data.splits):
+        size = plan([spec], features=split.features, outputs=data.outputs).size
+        alone = number if size > STACKED else None
+        shape = (split.x_train.shape, split.x_validation.shape, alone)
+        groups.setdefault(shape, []).append(number)
+    return list(groups.values())
 
 
 def combine(metrics: Sequence[Mapping[str, float]]) -> dict[str, float]:
