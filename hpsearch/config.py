@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,7 +11,7 @@ from annotated_types import Len
 from pydantic import Field, ValidationError
 
 from hpsearch.settings import documents, lint, rules
-from hpsearch.settings.complaints import complain
+from hpsearch.settings.complaints import complain, unknown_key
 from hpsearch.settings.dimensions import Dimension
 from hpsearch.settings.networks import (
     compose,
@@ -32,6 +32,8 @@ from hpsearch.space import SearchSpace, tuples
 from workers.errors import InputError
 from workers.nn import families
 from workers.nn.spec import NetworkSpec
+
+_NETWORK_KEYS = {field.name for field in fields(NetworkSpec)}
 
 
 class _Document(Section):
@@ -114,6 +116,9 @@ def build(document: Mapping[str, Any]) -> SearchConfig:
         text = json.dumps(document)
     except TypeError as error:
         raise InputError("a config holds plain values", str(error), "put it in quotes") from None
+    for key in document:
+        if key in _NETWORK_KEYS:
+            raise unknown_key(key, key, [f"network.{key}", f"search_space.{key}"])
     try:
         sections = _Document.model_validate_json(text)
     except ValidationError as error:

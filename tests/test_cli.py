@@ -476,6 +476,7 @@ def test_an_ensemble_takes_completed_trials_once(colours_run: RunFolder) -> None
     result = call("ensemble", "run", "--top", "10")
     assert result.exit_code == 0, result.output
     assert result.stderr.startswith(f"{len(others)} models averaged")
+    assert call("ensemble", "run", "--top", "1").stderr.startswith("1 model averaged")
 
 
 def test_averaged_weights_that_are_not_there() -> None:

@@ -35,6 +35,10 @@ REFUSED: list[tuple[dict[str, Any], list[str]]] = [
     # Keys
     ({"studdy": {}}, ["studdy", "'study'"]),
     ({"study__nam": "x"}, ["study.nam", "'name'"]),
+    ({"network__lr": 0.1}, ["network.lr", "did you mean 'learning_rate'?"]),
+    ({"network__bn": True}, ["network.bn", "did you mean 'batch_normalization'?"]),
+    ({"learning_rate": 0.1}, ["no key learning_rate", "did you mean 'network.learning_rate'?"]),
+    ({"l2": 0.1}, ["no key l2", "network.l2, search_space.l2"]),
     ({"data__preproces": []}, ["data.preproces", "'preprocess'"]),
     ({"network__hiden": [3]}, ["network.hiden", "'hidden'"]),
     ({"search_space__lerning_rate": {}}, ["search_space.lerning_rate", "type"]),

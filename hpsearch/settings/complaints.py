@@ -40,9 +40,12 @@ def unknown_key(path: str, key: str, known: Iterable[str]) -> InputError:
 
     >>> str(unknown_key("network.drop_out", "drop_out", ["dropout", "hidden"]))
     "there is no key network.drop_out; got 'drop_out'; did you mean 'dropout'?"
+    >>> unknown_key("network.lr", "lr", ["learning_rate", "hidden"]).remedy
+    "did you mean 'learning_rate'?"
     """
     names = sorted(known)
     near = get_close_matches(key, names, n=1)
+    near += [name for name in names if "".join(word[:1] for word in name.split("_")) == key]
     remedy = f"did you mean {near[0]!r}?" if near else f"use one of {', '.join(names)}"
     return InputError(f"there is no key {path}", repr(key), remedy)
 

@@ -25,8 +25,16 @@ def results(run: Path, kind: str, columns: str | None, **choice: Any) -> None:
 
 @click.command()
 @click.argument("run", type=path)
-@click.option("--top", type=click.IntRange(1, 100), default=10, show_default=True, help="Members.")
-@click.option("--method", type=click.Choice(["top", "greedy"]), default="top", show_default=True)
+@click.option(
+    "--top", type=click.IntRange(1, 100), default=10, show_default=True, help="Members at most."
+)
+@click.option(
+    "--method",
+    type=click.Choice(["top", "greedy"]),
+    default="top",
+    show_default=True,
+    help="Take the best, or add what helps the average most.",
+)
 @click.option("--weights", type=click.Choice(["raw", "averaged"]), help="Default: by the metric.")
 @click.option("--test", is_flag=True, help="Score it on the test set as well.")
 def ensemble(run: Path, top: int, method: str, weights: str | None, test: bool) -> None:

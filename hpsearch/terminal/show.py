@@ -121,7 +121,8 @@ def show_ensemble(made: Mapping[str, Any]) -> None:
     """Print an ensemble's scores on stdout and where it lies on stderr."""
     scores = {name: value for name, value in made.items() if name.startswith(("val_", "test_"))}
     sys.stdout.write("".join(f"{name} {score_text(value)}\n" for name, value in scores.items()))
-    sys.stderr.write(f"{made['size']} models averaged in {made['path']}\n")
+    size = made["size"]
+    sys.stderr.write(f"{size} model{'s' * (size != 1)} averaged in {made['path']}\n")
 
 
 def show_preflight(networks: Sequence[Preflight]) -> None:
