@@ -23,6 +23,9 @@ class Executor(Protocol):
     def stop(self, worker: int, trials: Sequence[int]) -> None:
         """Let trials leave the pack that a worker trains; it may be over already."""
 
+    def dismiss(self, worker: int) -> None:
+        """End a worker that is lost, whatever it is doing; it is heard no more."""
+
     def replace(self, worker: int) -> None:
         """Start a new worker in place of one that is lost."""
 
@@ -62,6 +65,10 @@ class SerialExecutor:
         """Let trials leave the pack before its next epoch."""
         del worker
         self._stopped.update(trials)
+
+    def dismiss(self, worker: int) -> None:
+        """Drop the worker's pack."""
+        self._running.pop(worker, None)
 
     def replace(self, worker: int) -> None:
         """Make the worker ready again."""

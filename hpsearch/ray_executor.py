@@ -87,14 +87,18 @@ class RayExecutor:
         if worker in self._actors:
             self._actors[worker].stop.remote(tuple(trials))
 
-    def replace(self, worker: int) -> None:
-        """Start an actor; a WorkerReady event says when it has come up."""
+    def dismiss(self, worker: int) -> None:
+        """End a worker; nothing that it still says is heard."""
         old = self._actors.pop(worker, None)
         if old is not None:
             ray.kill(old)
             if self._folder is not None:  # A stopped process does not hear that.
                 cluster.kill(self._processes.pop(worker, None))
         self._streams = {ref: w for ref, w in self._streams.items() if w != worker}
+
+    def replace(self, worker: int) -> None:
+        """Start an actor; a WorkerReady event says when it has come up."""
+        self.dismiss(worker)
         actor = self._actors[worker] = self._actor.remote(*self._needs)
         self._starts.begin(actor.ready.remote(), worker)
 

@@ -54,6 +54,11 @@ class WatchedExecutor:
         """Let trials leave the pack that a worker trains."""
         self._executor.stop(worker, trials)
 
+    def dismiss(self, worker: int) -> None:
+        """End a worker that is lost."""
+        self._vigil.dismiss(worker)
+        self._executor.dismiss(worker)
+
     def replace(self, worker: int) -> None:
         """Start a new worker in place of a lost one, after a wait."""
         self._vigil.dismiss(worker)
@@ -92,5 +97,5 @@ class WatchedExecutor:
 
     def _hung(self, worker: int) -> WorkerLost:
         limit = self._vigil.limit_seconds
-        self._vigil.dismiss(worker)
+        self.dismiss(worker)
         return WorkerLost(worker, f"it hung: no epoch within {limit:.0f} s")

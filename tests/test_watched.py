@@ -18,12 +18,16 @@ class Silent:
         self.workers = 2
         self.news: list[Event] = []
         self.replaced: list[int] = []
+        self.dismissed: list[int] = []
 
     def submit(self, worker: int, pack: Pack) -> None:
         pass
 
     def stop(self, worker: int, trials: Sequence[int]) -> None:
         pass
+
+    def dismiss(self, worker: int) -> None:
+        self.dismissed.append(worker)
 
     def replace(self, worker: int) -> None:
         self.replaced.append(worker)
@@ -79,7 +83,9 @@ def test_a_silent_worker_is_lost_and_only_that_one(clock: Clock) -> None:
         assert after(executor, clock, 4) == []
         inner.news = [Reported(1, ())]
         assert after(executor, clock, 1) == [Reported(1, ())]
+    assert inner.dismissed == []
     assert after(executor, clock, 20) == [WorkerLost(0, "it hung: no epoch within 60 s")]
+    assert inner.dismissed == [0]
     assert after(executor, clock, 100) == [WorkerLost(1, "it hung: no epoch within 60 s")]
     with pytest.raises(RunError, match="no worker came back"):
         after(executor, clock, 1000)

@@ -11,6 +11,7 @@ later time too. Without the variable a point does nothing.
 
 ``HPSEARCH_FAILPOINT_FILES`` may name a folder beside it. Each process then writes the
 points it passes to a file ``PROCESS.points`` there, and of all processes only one acts.
+A file ``awake`` there puts an end to all naps.
 """
 
 import errno
@@ -72,13 +73,13 @@ def _act(action: str, name: str) -> None:
         os.kill(os.getpid(), signal.Signals[f"SIG{action.upper()}"])
     elif action == "sleep":
         time.sleep(3600)
-    elif action == "nap":
+    elif action == "nap" and not (Path(os.environ.get(FILES, "/")) / "awake").exists():
         time.sleep(NAP_SECONDS)
     elif action == "hog":
         _hog()
     elif action == "memory":
         raise MemoryError(name)
-    elif action != "note":
+    elif action not in {"nap", "note"}:
         code = int(getattr(errno, action))
         raise OSError(code, os.strerror(code), name)
 

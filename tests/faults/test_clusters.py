@@ -228,7 +228,11 @@ def test_nodes_are_lost(new_lab: NewLab, ledger: Ledger) -> None:
     lab.configure(PATIENT)
     seconds: list[float] = []
     losses: list[Verdict] = []
-    with running(cpus=0, **NAP) as cluster:
+    nap = {
+        "HPSEARCH_FAILPOINT": "file.before_s*=nap@1+",
+        "HPSEARCH_FAILPOINT_FILES": str(lab.points),
+    }
+    with running(cpus=0, **nap) as cluster:
         for _ in range(SPARE):
             cluster.add().wait()
         started = joined(lab, cluster, 2)
@@ -239,6 +243,7 @@ def test_nodes_are_lost(new_lab: NewLab, ledger: Ledger) -> None:
             assert started.process.is_alive(), f"it was over after round {count + 1}"
             seconds.append(recovered)
             losses += [judge(lost=missing(lab, {}))] * 2
+        (lab.points / "awake").touch()
         losses[-1] = verdict(lab, started, whole)
     for one in losses:
         ledger.enter(NODES, one)
