@@ -100,6 +100,15 @@ def test_the_test_rows_are_the_same_whatever_validates() -> None:
         np.testing.assert_array_equal(tests[0], other)
 
 
+def test_a_second_file_tests_and_all_rows_of_the_first_validate() -> None:
+    write_rows(31)
+    Path("b.csv").write_text("n,m,class\n100,1,a\n101,2,b\n")
+    split = load(config(folds=3, test={"source": "b.csv"}), seed=0)
+    assert sorted(chain(*held_out(split))) == list(range(31))
+    assert split.x_test is not None
+    assert split.x_test[:, 0].tolist() == [100, 101]
+
+
 def test_each_split_is_preprocessed_by_its_own_training_rows() -> None:
     write_rows(60)
     plain = load(config(folds=3), seed=0).dataset
@@ -131,6 +140,13 @@ def test_the_digest_knows_the_splits() -> None:
     assert load(config(folds=3), seed=0).digest == load(config(folds=3), seed=0).digest
 
 
+def test_null_takes_back_a_share_for_validation() -> None:
+    write_rows(60)
+    assert load(config(folds=3, validation=None), seed=0).digest == (
+        load(config(folds=3), seed=0).digest
+    )
+
+
 # --- what is refused
 
 
@@ -142,11 +158,16 @@ def test_the_digest_knows_the_splits() -> None:
         ({"folds": True}, "data.folds must be a whole number"),
         ({"folds": 2.5}, "data.folds must be a whole number"),
         ({"repeats": 0}, "data.repeats must be greater than or equal to 1; got 0"),
-        ({"folds": 5, "validation": 0.2}, "data.folds must not stand beside validation"),
-        ({"folds": 5, "validation": {"rows": [0, 9]}}, "data.folds must not stand beside"),
-        ({"folds": 5, "validation": {"source": "b.csv"}}, "data.folds must not stand beside"),
+        (
+            {"folds": 5, "validation": 0.2},
+            "data.folds must stand alone or beside validation: null; got 5;",
+        ),
+        ({"folds": 5, "validation": {"rows": [0, 9]}}, "data.folds must stand alone"),
+        ({"folds": 5, "validation": {"source": "b.csv"}}, "data.folds must stand alone"),
         ({"repeats": 2, "validation": {"rows": [0, 9]}}, "data.repeats must go with folds"),
         ({"repeats": 2, "validation": {"source": "b.csv"}}, "data.repeats must go with folds"),
+        ({"validation": None}, "data.validation must not be null without folds; got None"),
+        ({"repeats": 2, "validation": None}, "data.validation must not be null without folds"),
         ({"folds": 11, "repeats": 10}, "data.repeats must make at most 100 splits"),
     ],
 )

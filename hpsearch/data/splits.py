@@ -138,7 +138,7 @@ def _hold_out(
     config: DataConfig, table: Table, left: NDArray[np.bool_], source: Source, seeds: list[int]
 ) -> list[dict[str, Rows]]:
     """Return the validation rows that are drawn for each split, none if they are fixed."""
-    share = config.validation.share
+    share = None if config.validation is None else config.validation.share
     if config.folds is None and share is None:
         return [{}]
     pool, drawn = _pool(table, left, source), list[Rows]()

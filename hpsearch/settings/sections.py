@@ -107,7 +107,7 @@ class DataConfig(Section):
     header: bool = True
     delimiter: Annotated[str, Len(1, 1)] = ","
     task: Literal["classification", "regression"] = "classification"
-    validation: SplitConfig = SplitConfig(share=0.2)
+    validation: SplitConfig | None = SplitConfig(share=0.2)
     folds: Annotated[int, Ge(2), Le(MOST_SPLITS)] | None = None
     repeats: Annotated[int, Ge(1), Le(MOST_SPLITS)] = 1
     test: SplitConfig | None = SplitConfig(share=0.2)
@@ -120,9 +120,12 @@ class DataConfig(Section):
 
     @model_validator(mode="after")
     def _check_splits(self) -> "DataConfig":
-        if self.folds and "validation" in self.model_fields_set:
-            raise ValueError("folds must not stand beside validation: the folds validate in turn")
-        if self.repeats > 1 and not self.folds and self.validation.share is None:
+        given = "validation" in self.model_fields_set and self.validation is not None
+        if self.folds and given:
+            raise ValueError("folds must stand alone or beside validation: null")
+        if not self.folds and self.validation is None:
+            raise ValueError("validation must not be null without folds")
+        if self.repeats > 1 and not self.folds and not (self.validation and self.validation.share):
             raise ValueError("repeats must go with folds, or with a share for validation")
         if self.splits > MOST_SPLITS:
             raise ValueError(f"repeats must make at most {MOST_SPLITS} splits, all folds counted")
