@@ -9,6 +9,9 @@ from tests.faults.ledger import Ledger
 from tests.faults.outcome import outcome
 from tests.faults.runs import Lab
 
+collect_ignore = ["fuzz.py"]
+"""A program of its own, which needs Atheris and changes what it imports."""
+
 LEDGER = pytest.StashKey[Ledger]()
 
 
