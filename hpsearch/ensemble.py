@@ -150,14 +150,6 @@ def load(path: Path) -> Ensemble:
     )
 
 
-def _final(summary: Path) -> str:
-    """Return the name of the ensemble that a run ended with; never a path out of it."""
-    try:
-        return Path(json.loads(summary.read_bytes())["ensemble"]["path"]).name
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise CheckpointError(f"{summary} is damaged: remove it and resume the run") from error
-
-
 def _concluding(run: RunFolder) -> Path:
     """Return the folder of the ensemble that a run ended with."""
     try:
