@@ -23,8 +23,9 @@ class Problem:
     """A network, how it is trained, and on how many rows: ``steps`` batches an epoch.
 
     ``members`` networks train at once where the contender can. ``options`` are further
-    fields of the network's spec and, like ``ema_decay`` and ``evaluate`` (a validation
-    set of a quarter of the rows is scored after each epoch), for hpsearch alone.
+    fields of the network's spec and, like ``ema_decay``, ``evaluate`` (a validation set of
+    a quarter of the rows is scored after each epoch) and ``diagnostics`` (which look at the
+    layers in that, too), for hpsearch alone.
     """
 
     features: int
@@ -37,6 +38,7 @@ class Problem:
     options: Mapping[str, Any] = field(default_factory=dict)
     ema_decay: float = 0.0
     evaluate: bool = False
+    diagnostics: bool = False
 
     @property
     def widths(self) -> tuple[int, ...]:

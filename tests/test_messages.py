@@ -8,6 +8,7 @@ import pytest
 
 from workers import messages
 from workers.messages import Checkpoint, EpochReport, Pack, RunSettings, Trial
+from workers.nn.layers import LayerStatistics
 from workers.nn.spec import NetworkSpec
 
 CHECKPOINT = Checkpoint("val_loss=000000.5000_trial=00003_epoch=0002", 3, 2, 0.5, 1234, "ab" * 32)
@@ -18,6 +19,7 @@ EXAMPLES = [
     Pack(7, (TRIAL, Trial(4, NetworkSpec(), 9))),
     RunSettings(1, "val_loss", "minimize", "/somewhere", 2, 0.995),
     EpochReport(3, 2, 5, {"val_loss": 0.1 + 0.2}, 0.25, CHECKPOINT, stopped="enough"),
+    EpochReport(3, 2, 5, {}, 0.25, layers=(LayerStatistics(1e-3, 0.1, 0.5, 1.0, dead=0.25),)),
     EpochReport(3, 2, 6, {}, 0.25, failure="train_loss became nan in epoch 6"),
 ]
 

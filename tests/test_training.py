@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,7 @@ class Workshop:
     def __init__(self, path: Path, data: Dataset) -> None:
         self.path = path
         self.data = data
-        self.settings = RunSettings(5, "val_loss", "minimize", "", 1, ema_decay=0.9)
+        self.settings = RunSettings(5, "val_loss", "minimize", "", 1, 0.9, diagnostics=True)
 
     def start(
         self, folder: str, *trials: Trial, **changes: Any
@@ -81,6 +81,17 @@ def a_trial(number: int = 0, epochs: int = 6, **spec: Any) -> Trial:
 
 def untimed(reports: tuple[EpochReport, ...]) -> list[EpochReport]:
     return [replace(report, seconds=0.0) for report in reports]
+
+
+def test_diagnostics_describe_each_layer_and_change_nothing_else(shop: Workshop) -> None:
+    trials = a_trial(0, 2, hidden=(6, 5)), a_trial(1, 2, hidden=(6, 5), learning_rate=0.1)
+    watched = shop.train("watched", *trials)
+    plain = shop.train("plain", *trials, diagnostics=False)
+    for seen, unseen in zip(chain(*watched), chain(*plain), strict=True):
+        assert len(seen.layers) == 3
+        assert replace(seen, layers=(), seconds=0.0) == replace(unseen, seconds=0.0)
+    assert shop.files("watched", 0) == shop.files("plain", 0)
+    assert watched[0][0].layers != watched[0][1].layers
 
 
 SPECS: dict[str, dict[str, Any]] = {

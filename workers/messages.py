@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from workers.nn.layers import Layers
 from workers.nn.spec import NetworkSpec
 
 
@@ -11,8 +12,9 @@ class RunSettings:
     """What every worker of a run knows from its start.
 
     ``metric`` names the score of a checkpoint, ``folder`` is where checkpoints go (an
-    absolute path that every node sees), ``checkpoint_every`` counts epochs, and
-    ``ema_decay`` is the decay of the running-average parameters (0 keeps none).
+    absolute path that every node sees), ``checkpoint_every`` counts epochs, ``ema_decay``
+    is the decay of the running-average parameters (0 keeps none), and ``diagnostics`` says
+    whether every epoch's layers are described.
     """
 
     seed: int
@@ -21,6 +23,7 @@ class RunSettings:
     folder: str
     checkpoint_every: int
     ema_decay: float
+    diagnostics: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,8 @@ class EpochReport:
     ``metrics`` maps names such as ``train_loss``, ``val_accuracy`` and
     ``ema_val_accuracy`` to finite numbers. ``failure`` is the reason if the trial ended
     in this epoch without a usable network (its metrics are then empty), and ``stopped``
-    the reason if it ended early by its own rule.
+    the reason if it ended early by its own rule. ``layers`` are described, from the first
+    hidden one to the last, if the run wants diagnostics.
     """
 
     trial: int
@@ -79,3 +83,4 @@ class EpochReport:
     checkpoint: Checkpoint | None = None
     failure: str | None = None
     stopped: str | None = None
+    layers: Layers = ()

@@ -10,6 +10,8 @@ from workers import seeds, splits
 from workers.data import Dataset
 from workers.errors import CheckpointError
 from workers.messages import RunSettings, Trial
+from workers.nn.diagnostics import Probe
+from workers.nn.layers import Layers, average
 from workers.nn.learner import Learner
 from workers.seeds import Purpose
 
@@ -42,6 +44,11 @@ class Networks:
             found |= stack.train_epoch(epoch)
         in_order = [found[number] for number in sorted(found)]
         return [splits.combine(of_trial) for of_trial in zip(*in_order, strict=True)]
+
+    def layers(self) -> list[Layers]:
+        """Return each trial's layers after this epoch, the means over the splits, if wanted."""
+        networks = [layers for stack in self._stacks for layers in stack.layers()]
+        return [average(of_trial) for of_trial in zip(*networks, strict=True)]
 
     def observe(self, scores: Sequence[float]) -> None:
         """Tell each trial's score of this epoch, higher being better."""
@@ -88,6 +95,7 @@ class _Stack:
     ) -> None:
         self._trials, self._numbers, self._settings = list(trials), numbers, settings
         self._data = [data.splits[number] for number in numbers]
+        self._probe: Probe | None = None
         self._learner = Learner(
             [trial.spec for _ in numbers for trial in trials],
             features=self._data[0].features,
@@ -111,6 +119,7 @@ class _Stack:
     def train_epoch(self, epoch: int) -> dict[int, list[Metrics]]:
         """Train one epoch and return the trials' metrics by split."""
         seed, rows = self._settings.seed, self._data[0].rows
+        self._probe = self._learner.probe() if self._settings.diagnostics else None
         orders = [
             seeds.generator(seed, Purpose.SHUFFLE, epoch=epoch, split=s).permutation(rows)
             for s in self._numbers
@@ -124,6 +133,7 @@ class _Stack:
                 seeds.key(seed, Purpose.DROPOUT, trial=t.number, epoch=epoch, split=s)
                 for s, t in self._members()
             ],
+            probe=self._probe,
         )
         metrics, count = self._score(losses), len(self._trials)
         return {
@@ -134,11 +144,10 @@ class _Stack:
     def _score(self, losses: NDArray[np.float64]) -> list[Metrics]:
         """Return each member's metrics; those of the training rows from as many as validate."""
         learner, data = self._learner, self._data
-        x = [split.x_validation for split in data]
-        y = [split.y_validation for split in data]
+        x, y = [s.x_validation for s in data], [s.y_validation for s in data]
         some = min(len(x[0]), data[0].rows)
         seen = learner.evaluate([s.x_train[:some] for s in data], [s.y_train[:some] for s in data])
-        raw = learner.evaluate(x, y)
+        raw = learner.evaluate(x, y, probe=self._probe)
         # Per trial, since what a trial reports must not depend on its pack.
         averaging = [
             self._settings.ema_decay > 0 or trial.spec.swa_fraction > 0
@@ -155,6 +164,12 @@ class _Stack:
             | {f"ema_val_{name}": value for name, value in averaged.items()}
             for loss, fit, plain, averaged in zip(losses, seen, raw, smooth, strict=True)
         ]
+
+    def layers(self) -> list[list[Layers]]:
+        """Return the layers of the trials' networks by split and trial."""
+        count, nothing = len(self._trials), Layers()
+        found = self._probe.layers() if self._probe else [nothing] * self._learner.members
+        return [found[start : start + count] for start in range(0, len(found), count)]
 
     def observe(self, scores: Sequence[float]) -> None:
         """Tell every network its trial's score."""

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Container, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from threadpoolctl import ThreadpoolController
@@ -14,6 +14,7 @@ from workers.data import Dataset
 from workers.errors import RunError
 from workers.messages import Checkpoint, EpochReport, Pack, RunSettings, Trial
 from workers.networks import Metrics, Networks
+from workers.nn.layers import Layers
 
 _BLAS = ThreadpoolController()  # finding the libraries takes milliseconds, setting them none
 
@@ -71,10 +72,11 @@ class _Stack:
         self.epoch += 1
         metrics = self._networks.train_epoch(self.epoch)
         self._networks.observe([self._better(values) for values in metrics])
+        layers = self._networks.layers()
         seconds = (time.perf_counter() - began) / len(self.trials)
         reports = tuple(
-            self._report(member, trial, values, seconds)
-            for member, (trial, values) in enumerate(zip(self.trials, metrics, strict=True))
+            self._report(member, trial, metrics[member], seconds, layers[member])
+            for member, trial in enumerate(self.trials)
         )
         if any(report.checkpoint for report in reports):
             _settle(self._folder)
@@ -92,7 +94,9 @@ class _Stack:
         score = metrics[self._settings.metric]
         return score if self._settings.direction == "maximize" else -score
 
-    def _report(self, member: int, trial: Trial, metrics: Metrics, seconds: float) -> EpochReport:
+    def _report(
+        self, member: int, trial: Trial, metrics: Metrics, seconds: float, layers: Layers
+    ) -> EpochReport:
         bad = [name for name, value in metrics.items() if not math.isfinite(value)]
         if bad:
             reason = f"{bad[0]} became {metrics[bad[0]]} in epoch {self.epoch}"
@@ -104,9 +108,8 @@ class _Stack:
         checkpoint = None
         if last or self.epoch % self._settings.checkpoint_every == 0:
             checkpoint = self._save(member, trial, metrics)
-        return EpochReport(
-            trial.number, trial.attempt, self.epoch, metrics, seconds, checkpoint, stopped=stopped
-        )
+        report = EpochReport(trial.number, trial.attempt, self.epoch, metrics, seconds)
+        return replace(report, checkpoint=checkpoint, stopped=stopped, layers=layers)
 
     def _save(self, member: int, trial: Trial, metrics: Metrics) -> Checkpoint:
         data, settings = self._data, self._settings

@@ -24,9 +24,12 @@ def prepare(problem: Problem) -> Epoch:
     def epoch() -> float:
         number = next(epochs)
         keys = [number + 1000 * member for member in range(problem.members)]
-        losses = learner.run_epoch(x, y, order=order, epoch=number, dropout_keys=keys)
+        probe = learner.probe() if problem.diagnostics else None
+        losses = learner.run_epoch(x, y, order=order, epoch=number, dropout_keys=keys, probe=probe)
         if problem.evaluate:
-            learner.evaluate(x[:validation], y[:validation])
+            learner.evaluate(x[:validation], y[:validation], probe=probe)
+        if probe:
+            probe.layers()
         if not np.isfinite(losses).all():
             raise ArithmeticError(f"a loss is not finite: {losses}")
         return float(losses[0])

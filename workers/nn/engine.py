@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.nn import lbfgs
+from workers.nn.diagnostics import Probe
 from workers.nn.evaluation import targets
 from workers.nn.layout import Integers, Layout
 from workers.nn.losses import LOSSES
@@ -66,10 +67,12 @@ class Engine:
         epoch: int,
         epochs: int,
         keys: Sequence[int],
+        probe: Probe | None = None,
     ) -> NDArray[np.float64]:
         """Train one epoch of a budget of ``epochs``; return the mean data losses.
 
         There are one ``x``, ``y`` and row of ``order`` ``(splits, rows)`` for each split.
+        A ``probe`` watches the step of the last full mini-batch.
         """
         memory = self._memory
         fill_rates(memory, self._rates, epoch=epoch, epochs=epochs)
@@ -80,20 +83,26 @@ class Engine:
             values.take(rows, 0, into, "clip")
         with np.errstate(all="ignore"):
             if self._minimizes:
-                self._minimize(x, order)
+                self._minimize(x, order, probe)
             else:
-                self._descend(x, order)
+                self._descend(x, order, probe)
         memory.counters[:, UPDATES] += len(self._rates)
         return self._totals / self._rows
 
-    def _descend(self, x: Sequence[NDArray[Any]], order: Integers) -> None:
+    def _descend(self, x: Sequence[NDArray[Any]], order: Integers, probe: Probe | None) -> None:
         whole = self._rows // self.batch * self.batch
-        self._steps(x, order[:, :whole].reshape(len(order), -1, self.batch), 0)
+        last = whole - self.batch if probe else whole
+        self._steps(x, order[:, :last].reshape(len(order), -1, self.batch), 0)
+        if probe:
+            self._steps(x, order[:, np.newaxis, last:whole], last, probe)
         if whole < self._rows:
             self._steps(x, order[:, np.newaxis, whole:], whole)
 
-    def _steps(self, x: Sequence[NDArray[Any]], batches: Integers, start: int) -> None:
+    def _steps(
+        self, x: Sequence[NDArray[Any]], batches: Integers, start: int, probe: Probe | None = None
+    ) -> None:
         passes, calls = self.programs[batches.shape[2]]
+        calls = self._watched(calls, probe) if probe else calls
         clock, batch = self._clock, self.batch
         feeds = zip([part.take for part in x], batches, passes.inputs, strict=True)
         (take, first, inputs), *others = feeds
@@ -106,8 +115,15 @@ class Engine:
             for call in calls:
                 call()
 
-    def _minimize(self, x: Sequence[NDArray[Any]], order: Integers) -> None:
+    def _watched(self, calls: list[Call], probe: Probe) -> list[Call]:
+        """Return a step's calls with those of a probe around the update."""
+        update = len(calls) - len(self._update)
+        return [*calls[:update], probe.begin, probe.slope, *calls[update:], probe.end]
+
+    def _minimize(self, x: Sequence[NDArray[Any]], order: Integers, probe: Probe | None) -> None:
         memory = self._memory
+        if probe:
+            probe.begin()
         inputs = [part[rows] for part, rows in zip(x, order, strict=True)]
         for member, spec in enumerate(memory.specs):
             split = member * memory.splits // len(memory.specs)
@@ -115,5 +131,10 @@ class Engine:
             rows, statistics = memory.rows[one], memory.statistics[one]
             alone = stack([spec], rows, self._layout, statistics=statistics)
             self._totals[member] = self._rows * lbfgs.minimize(alone, inputs[split], wanted)
+            self.net.gradient[member] = alone.gradient[0]
+        if probe:
+            probe.slope()
         for call in self._update:
             call()
+        if probe:
+            probe.end()

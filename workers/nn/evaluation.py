@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.errors import InputError
+from workers.nn.diagnostics import Probe
 from workers.nn.layout import Floats, Integers
 from workers.nn.losses import LOSSES
 from workers.nn.network import Passes
@@ -38,11 +39,12 @@ def predict(
     return raw_scores(stack(specs, np.array(rows), layout, statistics=statistics), x)
 
 
-def raw_scores(net: Stack, *x: NDArray[Any]) -> Floats:
+def raw_scores(net: Stack, *x: NDArray[Any], probe: Probe | None = None) -> Floats:
     """Return the scores ``(members, rows, scores)`` of a stack, biases included.
 
     There is one ``x`` for each of the stack's splits, of equally many rows. Batches have one
-    size, so that a member's numbers don't depend on its stack.
+    size, so that a member's numbers don't depend on its stack. A ``probe`` sees the layers'
+    activations.
     """
     count = len(x[0])
     result = np.empty((net.members, count, net.layout.widths[-1]), net.rows.dtype)
@@ -59,6 +61,10 @@ def raw_scores(net: Stack, *x: NDArray[Any]) -> Floats:
             for call in passes.forward:
                 call()
             np.add(passes.scores, biases, out=result[:, start : start + BATCH])
+            if probe:
+                probe.look(passes)
+    if probe:
+        probe.finish(result)
     return result
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.nn import evaluation
+from workers.nn.diagnostics import Probe
 from workers.nn.engine import Engine
 from workers.nn.initializers import initial as initial_row
 from workers.nn.layout import Floats, Integers
@@ -87,6 +88,7 @@ class Learner:
         order: Integers,
         epoch: int,
         dropout_keys: Sequence[int],
+        probe: Probe | None = None,
     ) -> NDArray[np.float64]:
         """Train one epoch and return every member's mean data loss ``(members,)``.
 
@@ -101,13 +103,14 @@ class Learner:
             Counted from 1.
         dropout_keys
             64 random bits per member, new ones each epoch.
+        probe
+            What watches the layers.
         """
         past = self._memory
         inputs = [np.asarray(part, past.rows.dtype) for part in _each(x)]
         orders = np.atleast_2d(order)
-        losses = self._engine.run(
-            inputs, _each(y), orders, epoch=epoch, epochs=self._epochs, keys=dropout_keys
-        )
+        now = {"epoch": epoch, "epochs": self._epochs}
+        losses = self._engine.run(inputs, _each(y), orders, **now, keys=dropout_keys, probe=probe)
         self._seen = (inputs, orders)
         for member, spec in enumerate(past.specs):
             if spec.swa_fraction and epoch > averaging_starts(spec, self._epochs):
@@ -130,6 +133,10 @@ class Learner:
             self._seen = None
         return net
 
+    def probe(self) -> Probe:
+        """Return what watches the layers of one epoch: its training, then a scoring."""
+        return Probe(self._engine.net)
+
     def predict(self, x: Rows, *, averaged: bool = False) -> Floats:
         """Return raw scores ``(members, rows, scores)`` in evaluation mode.
 
@@ -138,10 +145,14 @@ class Learner:
         """
         return evaluation.raw_scores(self._averaged() if averaged else self._engine.net, *_each(x))
 
-    def evaluate(self, x: Rows, y: Rows, *, averaged: bool = False) -> list[dict[str, float]]:
+    def evaluate(
+        self, x: Rows, y: Rows, *, averaged: bool = False, probe: Probe | None = None
+    ) -> list[dict[str, float]]:
         """Return each member's metrics, see :func:`workers.nn.evaluation.metrics`."""
         net = self._averaged() if averaged else self._engine.net
-        return evaluation.metrics(net, evaluation.raw_scores(net, *_each(x)), *_each(y))
+        return evaluation.metrics(
+            net, evaluation.raw_scores(net, *_each(x), probe=probe), *_each(y)
+        )
 
     def observe(self, scores: NDArray[np.float64]) -> None:
         """Tell each member's validation score of this epoch, higher being better."""

@@ -38,7 +38,8 @@ class Passes:
     Fill ``inputs`` ``(splits, batch, features)``, run ``forward``, find the raw scores without
     their bias in ``scores`` ``(members, batch, scores)``; put their gradient there and run
     ``backward`` to find all but the last bias's gradient in the stack's ``gradient``.
-    ``bent`` holds each hidden layer's activations (of maxout: its pieces).
+    ``bent`` holds each hidden layer's activations (of maxout: its pieces), and
+    ``activations`` those that it hands on, before dropout.
 
     Parameters
     ----------
@@ -59,6 +60,7 @@ class Passes:
         self.forward: list[Call] = []
         self.backward: list[Call] = []
         self.bent: list[Floats] = []
+        self.activations: list[Floats] = []
         below: Floats = self.inputs
         mask = self._dropped(below, 0)
         below = below if mask is None else mask[1]
@@ -79,6 +81,7 @@ class Passes:
         out = z if kernels.in_place else self._empty(net.layout.widths[layer + 1])
         d = np.empty_like(out)
         self.bent.append(z)
+        self.activations.append(out)
         dz = d if kernels.in_place else np.empty_like(z)
         self._product_back(layer, below, dz, gradient)
         if net.layout.scales:
