@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import pandas as pd
 
 from hpsearch.folder import RunFolder
+from hpsearch.frames import floats, layer_frame, typed
 from hpsearch.sqlite import schema
 from hpsearch.sqlite.rows import EpochRow, TrialRow
 from hpsearch.store import Store
@@ -43,6 +44,10 @@ class Results:
     checkpoints
         A row a file that is kept, best first: ``name, path, stage`` and ``digest``
         (string), ``trial``, ``epoch`` and ``size`` in bytes (int64), ``score`` (float64).
+    layers
+        A row a layer after an epoch, ordered by trial, epoch and layer: ``trial, epoch``
+        and ``layer`` (int64, from 1; the last has the scores) and the statistics (float64)
+        of `workers.nn.layers.LayerStatistics`; empty without the study's ``diagnostics``.
     """
 
     path: Path
@@ -53,6 +58,7 @@ class Results:
     trials: pd.DataFrame
     epochs: pd.DataFrame
     checkpoints: pd.DataFrame
+    layers: pd.DataFrame
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -68,6 +74,7 @@ class Results:
             meta = store.meta()
             stages = {row.number: row.name for row in store.stages()}
             trials, epochs, saved = store.trials(), store.epochs(), store.checkpoints()
+            layers = layer_frame(store.layers())
         names = {row.number: stages.get(row.stage, "") for row in trials}
         if not names.keys() >= {row.trial for row in epochs}:
             raise schema.damaged(folder.database, "epochs of trials that are not there")
@@ -82,6 +89,7 @@ class Results:
             trials=_trials(trials, epochs, names, metrics),
             epochs=_epochs(epochs, names, metrics),
             checkpoints=_checkpoints(saved, names, folder.checkpoints, meta["direction"]),
+            layers=layers,
         )
 
     def top(
@@ -137,17 +145,17 @@ def _trials(
         "stage": pd.Series([stages[row.number] for row in trials], dtype="string"),
         "state": pd.Series([row.state for row in trials], dtype="string"),
         "epochs": pd.Series([row.epochs_done for row in trials], dtype="int64"),
-        metrics[0]: _floats(best, metrics[0]),
+        metrics[0]: floats(best, metrics[0]),
         "best_epoch": pd.Series([row.best_epoch for row in trials], dtype="Int64"),
     }
-    columns |= {name: _floats(best, name) for name in metrics[1:]}
+    columns |= {name: floats(best, name) for name in metrics[1:]}
     last = {
         "reason": pd.Series([row.reason for row in trials], dtype="string"),
         "failures": pd.Series([row.failures for row in trials], dtype="int64"),
         "seconds": pd.Series([seconds[row.number] for row in trials], dtype="float64"),
     }
     params = {
-        name: _typed([row.params.get(name) for row in trials])
+        name: typed([row.params.get(name) for row in trials])
         for name in dict.fromkeys(name for row in trials for name in row.params)
         if name not in columns and name not in last
     }
@@ -160,7 +168,7 @@ def _epochs(
     keys = [(row.trial, stages[row.trial], row.epoch) for row in epochs]
     frame = pd.DataFrame(keys, columns=list(_EPOCHS)).astype(_EPOCHS)
     for name in metrics:
-        frame[name] = _floats([row.metrics for row in epochs], name)
+        frame[name] = floats([row.metrics for row in epochs], name)
     frame["seconds"] = pd.Series([row.seconds for row in epochs], dtype="float64")
     names = [row.checkpoint.name if row.checkpoint else None for row in epochs]
     return frame.assign(checkpoint=pd.Series(names, dtype="string"))
@@ -175,24 +183,3 @@ def _checkpoints(
         for c in sorted(saved, key=lambda c: (sign * c.score, c.trial, c.epoch))
     ]
     return pd.DataFrame(rows, columns=list(_CHECKPOINTS)).astype(_CHECKPOINTS)
-
-
-def _floats(rows: Sequence[Mapping[str, float]], name: str) -> "pd.Series[float]":
-    return pd.Series([row.get(name) for row in rows], dtype="float64")
-
-
-def _typed(values: Sequence[Any]) -> "pd.Series[Any]":
-    """Return a hyperparameter's column in the narrowest type that holds all its values."""
-    kinds = {
-        object if isinstance(value, int) and not -(2**63) <= value < 2**63 else type(value)
-        for value in (value for value in values if value is not None)
-    }
-    if kinds <= {bool}:
-        return pd.Series(values, dtype="boolean")
-    if kinds == {int}:
-        return pd.Series(values, dtype="Int64")
-    if kinds <= {int, float}:
-        return pd.Series(values, dtype="float64")
-    if kinds == {str}:
-        return pd.Series(values, dtype="string")
-    return pd.Series([tuple(v) if isinstance(v, list) else v for v in values], dtype="object")

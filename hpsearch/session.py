@@ -134,6 +134,7 @@ def _executor(config: SearchConfig, folder: RunFolder, split: Split, place: Plac
         folder=str(folder.checkpoints.absolute()),
         checkpoint_every=config.checkpoint.every,
         ema_decay=config.checkpoint.ema_decay,
+        diagnostics=config.study.diagnostics,
     )
     if place.in_process:
         return SerialExecutor(split.dataset, settings, workers=place.workers or 1)

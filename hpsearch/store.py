@@ -7,9 +7,9 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Self
 
-from hpsearch.sqlite import opening, rows, schema
+from hpsearch.sqlite import opening, rows, schema, values
 from hpsearch.sqlite.database import Database
-from hpsearch.sqlite.rows import EpochRow, FailureRow, StageRow, TrialRow
+from hpsearch.sqlite.rows import EpochRow, FailureRow, LayerRow, StageRow, TrialRow
 from workers.messages import Checkpoint, EpochReport
 from workers.tensors import canonical
 
@@ -17,6 +17,8 @@ _ADVANCE = (
     "UPDATE trials SET epochs_done = ?4"
     " WHERE number = ?1 AND attempt = ?2 AND state = 'running' AND epochs_done = ?3 - 1"
 )
+_ADD_EPOCH = "INSERT INTO epochs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_ADD_LAYER = "INSERT INTO layers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _KEPT = "SELECT * FROM epochs WHERE kept ORDER BY trial, epoch"
 _META = "SELECT key, value FROM meta WHERE key != 'master'"
 _FORGET = "UPDATE epochs SET kept = 0 WHERE kept AND checkpoint = ?"
@@ -166,6 +168,11 @@ class Store:
         """Return all acknowledged epochs, ordered by trial and epoch."""
         return self._database.select("SELECT * FROM epochs ORDER BY trial, epoch", rows.read_epoch)
 
+    def layers(self) -> tuple[LayerRow, ...]:
+        """Return all acknowledged layers, ordered by trial, epoch and layer."""
+        statement = "SELECT * FROM layers ORDER BY trial, epoch, layer"
+        return self._database.select(statement, rows.read_layer)
+
     def checkpoints(self) -> tuple[Checkpoint, ...]:
         """Return the checkpoints that are kept, ordered by trial and epoch."""
         kept = self._database.select(_KEPT, rows.read_epoch)
@@ -187,12 +194,7 @@ class Store:
         score = report.metrics.get(self._metric, math.nan)
         if math.isfinite(score):
             self._database.change(_IMPROVE, trial, epoch, score, self._sign)
-        metrics = {k: float(v) if math.isfinite(v) else None for k, v in report.metrics.items()}
-        saved = report.checkpoint
-        place = (saved.name, saved.score, saved.size, saved.digest) if saved else (None,) * 4
-        self._database.change_one(
-            "INSERT INTO epochs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            *(trial, epoch, attempt, canonical(metrics), report.seconds, *place),
-            saved is not None,
-        )
+        self._database.change_one(_ADD_EPOCH, *values.of_epoch(report))
+        for layer in values.of_layers(report):
+            self._database.change_one(_ADD_LAYER, *layer)
         return True

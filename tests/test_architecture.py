@@ -23,7 +23,12 @@ PLACES = {
     "click": ["hpsearch/cli.py", "hpsearch/terminal/*"],
     "rich": ["hpsearch/cli.py", "hpsearch/terminal/*"],
     "sqlite3": ["hpsearch/sqlite/*"],
-    "pandas": ["hpsearch/results.py", "hpsearch/prediction.py", "hpsearch/terminal/*"],
+    "pandas": [
+        "hpsearch/results.py",
+        "hpsearch/frames.py",
+        "hpsearch/prediction.py",
+        "hpsearch/terminal/*",
+    ],
     "hpsearch": ["hpsearch/*"],
     "pickle": [],
 }

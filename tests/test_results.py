@@ -14,6 +14,7 @@ from hpsearch.store import Store
 from workers.checkpoints import file_name
 from workers.errors import InputError
 from workers.messages import Checkpoint, EpochReport
+from workers.nn.layers import STATISTICS, LayerStatistics
 
 
 def start(folder: Path, *, metric: str = "val_accuracy", direction: str = "maximize") -> Store:
@@ -52,6 +53,26 @@ def run(tmp_path: Path) -> Path:
         store.note_failure(1, 1, 1, "its worker died")
         store.end_trial(2, "failed", "train_loss became nan in epoch 2")
     return tmp_path
+
+
+def test_layers(tmp_path: Path) -> None:
+    layers = (LayerStatistics(1e-3, 0.5, 0.25, 1.0, dead=0.5), LayerStatistics(None, 2.0, 0.0, 1.0))
+    with start(tmp_path) as store:
+        store.add_trial(4, 0, {}, 10)
+        store.start_trial(4, 1)
+        store.record([EpochReport(4, 1, 1, {"val_accuracy": 0.5}, 0.5, layers=layers)])
+    frame = Results.load(tmp_path).layers
+    assert list(frame.columns) == ["trial", "epoch", "layer", *STATISTICS]
+    assert frame[["trial", "epoch", "layer"]].to_numpy().tolist() == [[4, 1, 1], [4, 1, 2]]
+    assert list(frame["dead"].fillna(-1)) == [0.5, -1]
+    assert list(frame["update_ratio"].fillna(-1)) == [1e-3, -1]
+    assert set(map(str, frame.dtypes[3:])) == {"float64"}
+
+
+def test_without_diagnostics_the_layers_are_an_empty_table(run: Path) -> None:
+    frame = Results.load(run).layers
+    assert frame.empty
+    assert str(frame.dtypes["layer"]) == "int64"
 
 
 def test_trials(run: Path) -> None:

@@ -48,6 +48,7 @@ def outcome(run: RunFolder) -> dict[str, Any]:
     return {
         "trials": results.trials.drop(columns=["seconds", "failures"]).to_csv(),
         "epochs": results.epochs.drop(columns="seconds").to_csv(),
+        "layers": results.layers.to_csv(),
         "checkpoints": results.checkpoints.drop(columns="path").to_csv(),
         "summary": summary,
         "files": contents(run.checkpoints) | contents(run.ensembles),
@@ -69,12 +70,17 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 SCENARIOS: dict[str, dict[str, Any]] = {
     "plain": {},
-    "every other epoch": {"checkpoint__every": 2, "stages__0__epochs": 3},
+    "every other epoch": {
+        "checkpoint__every": 2,
+        "stages__0__epochs": 3,
+        "study__diagnostics": True,
+    },
     "structures": {
         "search_space__hidden": {"type": "categorical", "choices": [[], [6], [5, 4]]},
         "search_space__optimizer": {"type": "categorical", "choices": ["adam", "momentum"]},
         "network__batch_normalization": True,
         "study__metric": "ema_val_loss",
+        "study__diagnostics": True,
         "ensemble__method": "greedy",
     },
     "promotion": {
@@ -91,14 +97,17 @@ SCENARIOS: dict[str, dict[str, Any]] = {
         ],
         "rescore": {"top": 1, "seeds": 2},
         "checkpoint__every": 3,
+        "study__diagnostics": True,
     },
     "folds": {
         "data": {"source": "iris", "folds": 3, "repeats": 2, "test": {"rows": [0, 7]}},
+        "study__diagnostics": True,
         "ensemble__method": "greedy",
     },
     "diverging": {
         "search_space__learning_rate": {"type": "float", "low": 1e-3, "high": 1e8, "log": True},
         "network__activation": "identity",
+        "study__diagnostics": True,
     },
 }
 

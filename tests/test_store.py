@@ -10,16 +10,20 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import workers
 from hpsearch.sqlite import opening, schema
+from hpsearch.sqlite.rows import LayerRow
 from hpsearch.store import Store
 from workers.checkpoints import file_name
 from workers.errors import InputError, RunError
 from workers.messages import Checkpoint, EpochReport
+from workers.nn.layers import LayerStatistics
 
 META = {"name": "digits", "metric": "val_accuracy", "direction": "maximize", "seed": 3}
 
@@ -55,7 +59,55 @@ def store(path: Path) -> Iterator[Store]:
 
 
 def contents(store: Store) -> object:
-    return (store.meta(), store.stages(), store.trials(), store.epochs(), store.failures())
+    return (
+        store.meta(),
+        store.stages(),
+        store.trials(),
+        store.epochs(),
+        store.layers(),
+        store.failures(),
+    )
+
+
+def test_layers_are_written_with_their_epoch_and_only_with_it(store: Store) -> None:
+    first = (LayerStatistics(1e-3, 0.1, 0.5, 1.25, dead=0.0), LayerStatistics(None, 0.0, 1.0, 2.0))
+    store.record([replace(report(0, 1), layers=first), report(1, 1)])
+    store.record([replace(report(0, 1), layers=first), replace(report(0, 3), layers=first)])
+    assert store.layers() == (LayerRow(0, 1, 1, first[0]), LayerRow(0, 1, 2, first[1]))
+
+
+def first_version(path: Path) -> None:
+    """Turn a file without layers into what the first version wrote."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("DROP TABLE layers")
+        connection.execute("PRAGMA user_version = 1")
+
+
+def test_a_file_of_the_first_version_is_read_without_a_trace_and_upgraded(path: Path) -> None:
+    with begin(path) as store:
+        store.record([report(0, 1)])
+    first_version(path)
+    before = path.read_bytes()
+    with Store.read(path) as store:
+        assert store.layers() == ()
+        assert len(store.epochs()) == 1
+    assert path.read_bytes() == before
+    with Store.open(path) as store:
+        store.record([replace(report(0, 2), layers=(LayerStatistics(0.5, 0.5, 0.5, 0.5),))])
+        with Store.read(path) as beside:
+            assert [row.epoch for row in beside.layers()] == [2]
+    with Store.open(path) as store:
+        assert len(store.layers()) == 1
+
+
+def test_a_file_with_the_tables_of_another_version_is_damaged(path: Path) -> None:
+    begin(path).close()
+    for version in (0, 1, -1):
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute(f"PRAGMA user_version = {version}")
+        for door in (Store.open, Store.read):
+            with pytest.raises(InputError, match="its tables are not those of a search"):
+                door(path)
 
 
 def files(folder: Path) -> dict[str, tuple[bytes, int, int]]:

@@ -29,7 +29,7 @@ class StudyConfig(Section):
     lost when it finishes no epoch in ``max_silence`` seconds, or in ten times what the
     longest epoch took if that is more. ``reproducible``
     lets samplers that learn and pruners that compare proceed in generations, so that the
-    results don't depend on timing.
+    results don't depend on timing. ``diagnostics`` describes every layer after each epoch.
     """
 
     name: Name
@@ -39,6 +39,7 @@ class StudyConfig(Section):
     max_failures: Annotated[int, Ge(0)] = 3
     max_silence: Annotated[float, Ge(1)] = 600.0
     reproducible: bool = True
+    diagnostics: bool = False
 
     @model_validator(mode="after")
     def _check_metric(self) -> "StudyConfig":

@@ -53,7 +53,8 @@ def open_writer(path: Path) -> sqlite3.Connection:
     """
     _require_file(path)
     try:
-        return _configured(_checked(_connect(path, "mode=rw"), path, thorough=True), path)
+        checked = _checked(_connect(path, "mode=rw"), path, thorough=True)
+        return schema.upgraded(_configured(checked, path), writes=True)
     except sqlite3.Error as error:
         raise schema.unusable(path, error) from error
 
@@ -68,13 +69,13 @@ def open_reader(path: Path) -> sqlite3.Connection:
     _require_file(path)
     try:
         if not _has_company(path):
-            return _checked(_connect(path, "mode=ro&immutable=1"), path)
+            return _readable(_connect(path, "mode=ro&immutable=1"), path)
         if _beside(path, "-wal").exists() and not _beside(path, "-shm").exists():
-            return _checked(_copied(path), path)
+            return _readable(_copied(path), path)
         try:
-            return _checked(_connect(path, "mode=ro"), path)
+            return _readable(_connect(path, "mode=ro"), path)
         except sqlite3.OperationalError:
-            return _checked(_copied(path), path)
+            return _readable(_copied(path), path)
     except (sqlite3.Error, OSError) as error:
         raise schema.unusable(path, error) from error
 
@@ -108,6 +109,10 @@ def _file_system(path: Path) -> str:
         if line.split()[2] == wanted:
             return line.partition(" - ")[2].split()[0]
     return ""
+
+
+def _readable(connection: sqlite3.Connection, path: Path) -> sqlite3.Connection:
+    return schema.upgraded(_checked(connection, path), writes=False)
 
 
 def _checked(

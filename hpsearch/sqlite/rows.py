@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 from workers import checkpoints
 from workers.errors import CheckpointError
 from workers.messages import Checkpoint
+from workers.nn.layers import LayerStatistics
 
 State = Literal["waiting", "running", "complete", "failed", "pruned", "stopped"]
 """The states of a trial; all but the first two are final."""
@@ -63,6 +64,16 @@ class EpochRow:
 
 
 @dataclass(frozen=True, slots=True)
+class LayerRow:
+    """A layer after an acknowledged epoch; layers count from 1, the last has the scores."""
+
+    trial: int
+    epoch: int
+    layer: int
+    statistics: LayerStatistics
+
+
+@dataclass(frozen=True, slots=True)
 class FailureRow:
     """Why an attempt at a trial ended after ``epoch`` epochs, without the trial's fault."""
 
@@ -113,6 +124,15 @@ def read_epoch(values: Sequence[Any]) -> EpochRow:
     checkpoint = _read_checkpoint(values[0], values[1], values[5:9]) if values[9] else None
     trial, epoch, attempt, _, seconds = values[:5]
     return EpochRow(trial, epoch, attempt, metrics, seconds, checkpoint)
+
+
+def read_layer(values: Sequence[Any]) -> LayerRow:
+    """Return the row of a layer; raises `ValueError` if the values can't be one."""
+    _require(values[:3], (int, int, int))
+    known = [value for value in values[3:] if value is not None]
+    _require(known, (float,) * len(known))
+    trial, epoch, layer, *statistics = values
+    return LayerRow(trial, epoch, layer, LayerStatistics(*statistics))
 
 
 def read_failure(values: Sequence[Any]) -> FailureRow:

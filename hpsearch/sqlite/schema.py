@@ -6,8 +6,8 @@ from pathlib import Path
 
 from workers.errors import InputError, RunError
 
-VERSION = 1
-"""The version of the tables; a file with a newer one is refused."""
+VERSION = 2
+"""The version of the tables; a file with a newer one is refused, an older one is upgraded."""
 
 _APPLICATION = 0x68707372  # "hpsr"
 _SCHEMA = (
@@ -29,12 +29,21 @@ _SCHEMA = (
     " attempt INTEGER NOT NULL, epoch INTEGER NOT NULL, cause TEXT NOT NULL,"
     " PRIMARY KEY (trial, attempt)) WITHOUT ROWID",
 )
+_LAYERS = (
+    "TABLE layers (trial INTEGER NOT NULL, epoch INTEGER NOT NULL, layer INTEGER NOT NULL,"
+    " update_ratio REAL, gradient_norm REAL, activation_mean REAL, activation_std REAL,"
+    " dead REAL, saturated REAL, PRIMARY KEY (trial, epoch, layer),"
+    " FOREIGN KEY (trial, epoch) REFERENCES epochs) WITHOUT ROWID"
+)
+"""What version 2 has more than version 1: numbers of each layer after each epoch."""
+
+_TABLES = {1: _SCHEMA, 2: (*_SCHEMA, f"CREATE {_LAYERS}")}
 
 
 def build(connection: sqlite3.Connection, meta: Mapping[str, str]) -> None:
     """Make the tables and fill ``meta``, in one transaction; raises `sqlite3.Error`."""
     connection.execute("BEGIN IMMEDIATE")
-    for statement in _SCHEMA:
+    for statement in _TABLES[VERSION]:
         connection.execute(statement)
     connection.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
     connection.execute(f"PRAGMA application_id = {_APPLICATION}")
@@ -42,8 +51,22 @@ def build(connection: sqlite3.Connection, meta: Mapping[str, str]) -> None:
     connection.execute("COMMIT")
 
 
+def upgraded(connection: sqlite3.Connection, *, writes: bool) -> sqlite3.Connection:
+    """Give a file that was checked what this version has more; of a reader, no trace in it.
+
+    Raises `sqlite3.Error`.
+    """
+    connection.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
+    if _version(connection) < VERSION:
+        connection.execute(f"CREATE {'' if writes else 'TEMP '}{_LAYERS}")
+        if writes:
+            connection.execute(f"PRAGMA user_version = {VERSION}")
+    connection.execute("COMMIT")
+    return connection
+
+
 def check(connection: sqlite3.Connection, path: Path, *, thorough: bool) -> None:
-    """Check that the file is a search's, not newer, and has exactly our tables.
+    """Check that the file is a search's, not newer, and has exactly its version's tables.
 
     If ``thorough``, that all its pages are sound too.
 
@@ -55,17 +78,22 @@ def check(connection: sqlite3.Connection, path: Path, *, thorough: bool) -> None
         If the file is damaged or can't be read.
     """
     (application,) = connection.execute("PRAGMA application_id").fetchone()
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    version = _version(connection)
     if application != _APPLICATION:
         raise damaged(path, "another program's, or its creation was interrupted")
     if version > VERSION:
         rule = f"this hpsearch reads databases up to version {VERSION}"
         raise InputError(rule, f"version {version} in {path}", "install a newer hpsearch")
     found = connection.execute("SELECT sql FROM sqlite_master WHERE sql NOT NULL").fetchall()
-    if sorted(sql for (sql,) in found) != sorted(_SCHEMA):
+    if sorted(sql for (sql,) in found) != sorted(_TABLES.get(version, ())):
         raise damaged(path, "its tables are not those of a search")
     if thorough and connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
         raise damaged(path, "its pages are not sound")
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return int(version)
 
 
 def unusable(path: Path, error: Exception) -> InputError | RunError:

@@ -1,0 +1,41 @@
+"""Columns of the tables of results in their narrowest types, and the table of layers."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple
+from typing import Any
+
+import pandas as pd
+
+from hpsearch.sqlite.rows import LayerRow
+from workers.nn.layers import STATISTICS
+
+_KEYS = ("trial", "epoch", "layer")
+
+
+def layer_frame(rows: Sequence[LayerRow]) -> pd.DataFrame:
+    """Return layers as a table: what they are by (int64), and their statistics (float64)."""
+    values = [(row.trial, row.epoch, row.layer, *astuple(row.statistics)) for row in rows]
+    kinds = dict.fromkeys(_KEYS, "int64") | dict.fromkeys(STATISTICS, "float64")
+    return pd.DataFrame(values, columns=list(kinds)).astype(kinds)
+
+
+def floats(rows: Sequence[Mapping[str, float]], name: str) -> "pd.Series[float]":
+    """Return the column of a name, missing where a row lacks it."""
+    return pd.Series([row.get(name) for row in rows], dtype="float64")
+
+
+def typed(values: Sequence[Any]) -> "pd.Series[Any]":
+    """Return a hyperparameter's column in the narrowest type that holds all its values."""
+    kinds = {
+        object if isinstance(value, int) and not -(2**63) <= value < 2**63 else type(value)
+        for value in (value for value in values if value is not None)
+    }
+    if kinds <= {bool}:
+        return pd.Series(values, dtype="boolean")
+    if kinds == {int}:
+        return pd.Series(values, dtype="Int64")
+    if kinds <= {int, float}:
+        return pd.Series(values, dtype="float64")
+    if kinds == {str}:
+        return pd.Series(values, dtype="string")
+    return pd.Series([tuple(v) if isinstance(v, list) else v for v in values], dtype="object")
