@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from hpsearch.folder import RunFolder
-from hpsearch.reporting import report_charts, report_head, report_tables
+from hpsearch.reporting import report_charts, report_head, report_layers, report_tables
 from hpsearch.reporting.marks import legend, stage_entries
 from hpsearch.reporting.markup import Markup, cut, join, literal, tag
 from hpsearch.reporting.report_curves import curves
@@ -97,6 +97,9 @@ def _sections(run: RunData) -> Iterator[tuple[str, Markup]]:
     finalists = curves(run)
     if finalists is not None:
         yield "Learning curves of the finalists", finalists
+    layers = report_layers.layers(run)
+    if layers is not None:
+        yield "Layers of the best trials", layers
     yield "Leaderboard", report_tables.leaderboard(run)
     if run.rescored:
         yield "Finalists on fresh seeds", report_tables.rescored(run)

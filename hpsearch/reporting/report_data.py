@@ -3,22 +3,24 @@
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any, TypeGuard, TypeVar
 
 from hpsearch import ensemble
 from hpsearch.folder import RunFolder
 from hpsearch.settings.dimensions import CategoricalDimension, Numeric
 from hpsearch.settings.rules import RESCORE
 from hpsearch.space import SearchSpace
-from hpsearch.sqlite.rows import EpochRow, FailureRow, StageRow, TrialRow
+from hpsearch.sqlite.rows import EpochRow, FailureRow, LayerRow, StageRow, TrialRow
 from hpsearch.store import Store
 from workers.errors import InputError
 
 _MAX_BYTES = 1 << 22
+
+_Row = TypeVar("_Row", EpochRow, LayerRow)
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,8 +35,9 @@ class RunData:
         1 where a higher score is better, -1 where a lower one is.
     stages, spaces
         The stages that have begun, and the ranges of each.
-    trials, epochs, failures
-        All trials, the epochs by trial, and the attempts that failed without their fault.
+    trials, epochs, layers, failures
+        All trials, the epochs and their layers by trial, and the attempts that failed without
+        their fault.
     config
         The text of config.yaml, without passwords in URLs.
     summary
@@ -52,6 +55,7 @@ class RunData:
     spaces: tuple[SearchSpace, ...]
     trials: tuple[TrialRow, ...]
     epochs: Mapping[int, Sequence[EpochRow]]
+    layers: Mapping[int, Sequence[LayerRow]]
     failures: tuple[FailureRow, ...]
     config: str
     summary: Mapping[str, Any]
@@ -111,10 +115,8 @@ def load(run: RunFolder) -> RunData:
     run.check()
     with Store.read(run.database) as store, store.transaction():
         meta, stages, trials = store.meta(), store.stages(), store.trials()
-        epochs, failures = store.epochs(), store.failures()
-    by_trial: dict[int, list[EpochRow]] = {}
-    for row in epochs:
-        by_trial.setdefault(row.trial, []).append(row)
+        epochs, layers = _by_trial(store.epochs()), _by_trial(store.layers())
+        failures = store.failures()
     summary = _object(run.summary)
     return RunData(
         path=run.path,
@@ -125,7 +127,8 @@ def load(run: RunFolder) -> RunData:
         stages=stages,
         spaces=tuple(_space(stage) for stage in stages),
         trials=trials,
-        epochs=by_trial,
+        epochs=epochs,
+        layers=layers,
         failures=failures,
         config=_config(run.config),
         summary=summary,
@@ -136,6 +139,13 @@ def load(run: RunFolder) -> RunData:
 def is_number(value: object) -> TypeGuard[int | float]:
     """Return whether a value is a finite number."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _by_trial(rows: Iterable[_Row]) -> dict[int, list[_Row]]:
+    found: dict[int, list[_Row]] = {}
+    for row in rows:
+        found.setdefault(row.trial, []).append(row)
+    return found
 
 
 def _space(stage: StageRow) -> SearchSpace:

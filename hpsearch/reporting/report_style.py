@@ -77,6 +77,12 @@ g.faint{fill-opacity:.15;stroke:var(--soft)}
 .best{fill:none;stroke:var(--ink);stroke-width:1.8}
 .line{fill:none;stroke-width:1.8;stroke-linejoin:round}
 .so-far{stroke:var(--ink);stroke-width:1.3}
+.line.l0{stroke:var(--s0)}
+.line.l1{stroke:var(--s1);stroke-dasharray:7 3}
+.line.l2{stroke:var(--s2);stroke-dasharray:2 2}
+.line.l3{stroke:var(--s3);stroke-dasharray:9 3 2 3}
+.line.l4{stroke:var(--s4)}
+.line.l5{stroke:var(--s5);stroke-dasharray:4 4}
 .train{stroke:var(--train);stroke-dasharray:5 3}
 .val{stroke:var(--val)}
 .ema{stroke:var(--ema);stroke-width:2.4;stroke-dasharray:1 4;stroke-linecap:round}
