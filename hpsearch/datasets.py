@@ -14,9 +14,11 @@ from hpsearch.data.readers import read
 from hpsearch.data.splits import Part, split
 from hpsearch.data.tables import Source, Table
 from hpsearch.settings.sections import DataConfig
+from workers import target_scale
 from workers.data import Dataset
 from workers.errors import InputError
 from workers.preprocessing import Preprocessing, fit
+from workers.target_scale import TargetScale
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,19 +26,16 @@ class Split:
     """What a search has: the workers' data set, and the test set, which stays here.
 
     ``x_validation`` (one for each split of the data set) and ``x_test`` are raw, (rows,
-    features), as a model takes them; ``y_test`` is like the data set's ``y_train``. The test
-    set is None if the config says ``test: null``.
+    features), as a model takes them. ``y_validation`` (one split's after the other's) and
+    ``y_test`` are classes, or targets in their own units, as a model gives them. The test set
+    is None if the config says ``test: null``.
     """
 
     dataset: Dataset
     x_validation: tuple[NDArray[Any], ...]
+    y_validation: NDArray[Any]
     x_test: NDArray[Any] | None
     y_test: NDArray[Any] | None
-
-    @property
-    def y_validation(self) -> NDArray[Any]:
-        """The validation rows' classes or targets, one split's after the other's."""
-        return np.concatenate([split.y_validation for split in self.dataset.splits])
 
     @property
     def digest(self) -> str:
@@ -64,19 +63,21 @@ def load(config: DataConfig, *, seed: int, chains: Collection[tuple[str, ...]] =
     table, splits = split(config, seed=seed)
     others = sorted(set(chains) - {config.preprocess})
     prepared: dict[tuple[str, ...], list[Dataset]] = {c: [] for c in (config.preprocess, *others)}
-    x_validation = []
+    x_validation, y_validation = [], []
     for parts in splits:
         labels = encode(parts, table, task=config.task)
         for chain, datasets in prepared.items():
             datasets.append(_prepare(config, chain, table, parts, labels))
         x_validation.append(parts["validation"].x)
+        y_validation.append(labels.y["validation"])
     whole = {
         chain: replace(first, further=tuple(further))
         for chain, (first, *further) in prepared.items()
     }
     dataset = replace(whole.pop(config.preprocess), alternatives=whole)
     x_test = parts["test"].x if "test" in parts else None
-    return Split(dataset, tuple(x_validation), x_test, labels.y.get("test"))
+    y = np.concatenate(y_validation)
+    return Split(dataset, tuple(x_validation), y, x_test, labels.y.get("test"))
 
 
 def read_features(
@@ -154,14 +155,20 @@ def _dataset(
     labels: Labels,
     preprocessing: Preprocessing,
 ) -> Dataset:
+    y_train, y_validation = labels.y["train"], labels.y["validation"]
+    scale: TargetScale | None = None
+    if config.task == "regression" and config.scale_targets:
+        scale = target_scale.fit(y_train)
+        y_train, y_validation = scale.apply(y_train), scale.apply(y_validation)
     return Dataset(
         task=config.task,
         x_train=x["train"],
-        y_train=labels.y["train"],
+        y_train=y_train,
         x_validation=x["validation"],
-        y_validation=labels.y["validation"],
+        y_validation=y_validation,
         classes=labels.classes,
         feature_names=table.feature_names,
         target=table.target,
         preprocessing=preprocessing,
+        target_scale=scale,
     )

@@ -8,12 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from workers.data import FITTED
 from workers.errors import CheckpointError, InputError
 from workers.nn.evaluation import predict
 from workers.nn.layout import layout
 from workers.nn.losses import probabilities, scores
 from workers.nn.spec import NetworkSpec
 from workers.preprocessing import Preprocessing
+from workers.target_scale import TargetScale
 
 Floats = NDArray[np.floating[Any]]
 
@@ -22,7 +24,8 @@ Floats = NDArray[np.floating[Any]]
 class FittedNetwork:
     """A row of parameters that belongs to ``spec``, and what was fitted before it.
 
-    ``statistics`` is None without batch normalization.
+    ``statistics`` is None without batch normalization, ``target_scale`` where the network
+    learned its targets as they are.
     """
 
     spec: NetworkSpec
@@ -31,6 +34,7 @@ class FittedNetwork:
     parameters: Floats
     statistics: Floats | None
     preprocessing: Preprocessing
+    target_scale: TargetScale | None
 
     def predict_proba(self, x: NDArray[Any]) -> Floats:
         """Return class probabilities ``(rows, classes)``, or predictions in regression.
@@ -47,7 +51,7 @@ class FittedNetwork:
                 statistics=None if self.statistics is None else self.statistics[np.newaxis],
             )
         shares: Floats = probabilities(self.spec.loss, raw)[0]
-        return shares
+        return self.target_scale.restore(shares) if self.target_scale else shares
 
     def _prepared(self, x: NDArray[Any]) -> Floats:
         rows = self.preprocessing.transform(x)
@@ -87,10 +91,9 @@ def fitted(
     InputError
         If there are no running-average parameters.
     """
-    prefix = "preprocessing."
-    preprocessing = Preprocessing.from_arrays(
-        {name.removeprefix(prefix): a for name, a in arrays.items() if name.startswith(prefix)}
-    )
+    steps, scale = (_below(prefix, arrays) for prefix in FITTED)
+    preprocessing = Preprocessing.from_arrays(steps)
+    target_scale = TargetScale.from_arrays(scale, outputs) if scale else None
     features = preprocessing.steps[-1].factor.shape[-1] if preprocessing.steps else columns
     name = "averaged" if averaged else "parameters"
     if name not in arrays:
@@ -108,4 +111,8 @@ def fitted(
         raise CheckpointError(f"the checkpoint's {name} are not those of its network")
     if not all(array.dtype.kind == "f" and np.isfinite(array).all() for array in given):
         raise CheckpointError(f"the checkpoint's {name} are not all finite numbers")
-    return FittedNetwork(spec, features, outputs, row, statistics, preprocessing)
+    return FittedNetwork(spec, features, outputs, row, statistics, preprocessing, target_scale)
+
+
+def _below(prefix: str, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    return {k.removeprefix(prefix): array for k, array in arrays.items() if k.startswith(prefix)}

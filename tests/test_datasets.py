@@ -181,14 +181,19 @@ def test_regression() -> None:
     dataset = data.dataset
     assert (dataset.classes, dataset.outputs, dataset.y_train.dtype) == ((), 1, np.float32)
     assert dataset.y_train.shape == (dataset.rows, 1)
-    total = sum(float(y.sum()) for y in (dataset.y_train, dataset.y_validation, data.y_test))
-    assert total == 67243
+    assert dataset.target_scale is not None
+    learned = dataset.target_scale.restore(dataset.y_train)
+    total = sum(float(y.sum()) for y in (learned, data.y_validation, data.y_test))
+    assert total == pytest.approx(67243)
+    assert (dataset.y_train.mean(), dataset.y_train.std()) == pytest.approx((0, 1), abs=1e-6)
 
 
 def test_regression_with_several_outputs() -> None:
     x = np.arange(20.0).reshape(10, 2)
     np.savez("a.npz", x=x, y=3 * x)
-    split = load(config(source="a.npz", task="regression", preprocess=()), seed=0)
+    split = load(
+        config(source="a.npz", task="regression", preprocess=(), scale_targets=False), seed=0
+    )
     assert split.dataset.outputs == 2
     np.testing.assert_array_equal(split.dataset.y_train, 3 * split.dataset.x_train)
 

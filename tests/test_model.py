@@ -54,7 +54,7 @@ def test_it_scores_what_the_run_recorded(tmp_path: Path, changes: dict[str, Any]
     config = tiny_config(**({"stages": stages} | changes))
     run, _ = run_here(config, tmp_path / "run")
     split = datasets.load(config.data, seed=config.study.seed)
-    task, y = split.dataset.task, split.dataset.y_validation
+    task, y = split.dataset.task, split.y_validation
     results = Results.load(run.path)
     epochs = results.epochs.set_index(["trial", "epoch"])
     assert len(results.checkpoints) == 3

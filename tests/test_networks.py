@@ -199,7 +199,7 @@ def test_directions_that_one_split_lacks(tmp_path: Path) -> None:
     split = datasets.load(config, seed=0)
     assert sorted(data.features for data in split.dataset.splits) == [2, 3, 3, 3]
     shop = Workshop(tmp_path, split.dataset)
-    line = a_trial(0, 30, loss="squared_error", hidden=(), learning_rate=0.3)
+    line = a_trial(0, 40, loss="squared_error", hidden=(), learning_rate=0.3)
     (report,) = shop.train("run", line, metric="val_mse")[-1]
     assert report.metrics["val_mse"] < 0.01
     one = loaded(shop, "run", report, averaged=False)

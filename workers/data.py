@@ -4,12 +4,16 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workers.preprocessing import Preprocessing
+from workers.target_scale import TargetScale
+
+FITTED: Final = ("preprocessing.", "targets.")
+"""How the names of arrays begin that are no network's: fitted preprocessing, and target scale."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,12 +22,12 @@ class Dataset:
 
     ``x_train`` and ``x_validation`` are C-contiguous float32 (rows, features); ``y_train``
     and ``y_validation`` are int32 class indices (rows,) in classification and float32
-    (rows, outputs) in regression. ``classes`` holds the labels' text by class index
-    (empty in regression), ``feature_names`` and ``target`` name the source's columns
-    before preprocessing. ``alternatives`` are the same rows under other chains of
-    preprocessing, where a search chooses among them, and ``further`` other splits into
-    training and validation rows, where a search has several. Plain arrays in a plain object:
-    Ray maps them without a copy.
+    (rows, outputs) in regression, as ``target_scale`` makes them if there is one.
+    ``classes`` holds the labels' text by class index (empty in regression),
+    ``feature_names`` and ``target`` name the source's columns before preprocessing.
+    ``alternatives`` are the same rows under other chains of preprocessing, where a search
+    chooses among them, and ``further`` other splits into training and validation rows, where
+    a search has several. Plain arrays in a plain object: Ray maps them without a copy.
     """
 
     task: str
@@ -35,6 +39,7 @@ class Dataset:
     feature_names: tuple[str, ...]
     target: str
     preprocessing: Preprocessing
+    target_scale: TargetScale | None = None
     alternatives: Mapping[tuple[str, ...], "Dataset"] = field(default_factory=dict)
     further: tuple["Dataset", ...] = ()
 
@@ -64,6 +69,15 @@ class Dataset:
         """The training rows."""
         return len(self.x_train)
 
+    @property
+    def fitted(self) -> dict[str, NDArray[Any]]:
+        """What was fitted on the training rows, as a checkpoint has it: see `FITTED`."""
+        steps, scale = self.preprocessing.to_arrays(), self.target_scale
+        found: dict[str, NDArray[Any]] = {f"{FITTED[0]}{k}": v for k, v in steps.items()}
+        return found | (
+            {f"{FITTED[1]}{k}": v for k, v in scale.to_arrays().items()} if scale else {}
+        )
+
     @cached_property
     def digest(self) -> str:
         """SHA-256 over all names and arrays, in hexadecimal: equal data, equal digest."""
@@ -71,7 +85,7 @@ class Dataset:
         names = (self.task, self.target, self.classes, self.feature_names, chain)
         result = hashlib.sha256(repr(names).encode("utf-8", "surrogatepass"))
         arrays = (self.x_train, self.y_train, self.x_validation, self.y_validation)
-        for array in (*arrays, *self.preprocessing.to_arrays().values()):
+        for array in (*arrays, *self.fitted.values()):
             result.update(repr((array.dtype.str, array.shape)).encode())
             result.update(np.ascontiguousarray(array).data)
         for other in (*self.alternatives.values(), *self.further):

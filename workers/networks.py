@@ -1,13 +1,14 @@
 """The networks of a pack's trials, one for each split of the data, in as few stacks as can be."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workers import seeds, splits
-from workers.data import Dataset
+from workers.data import FITTED, Dataset
 from workers.errors import CheckpointError
 from workers.messages import RunSettings, Trial
 from workers.nn.diagnostics import Probe
@@ -62,8 +63,7 @@ class Networks:
             found |= stack.states(position)
         networks = []
         for number, split in enumerate(self._data.splits):
-            steps = split.preprocessing.to_arrays().items()
-            networks.append({**found[number], **{f"preprocessing.{k}": v for k, v in steps}})
+            networks.append({**found[number], **split.fitted})
         return splits.join(networks)
 
     def restore(self, position: int, arrays: Arrays, count: Any) -> None:
@@ -146,8 +146,10 @@ class _Stack:
         learner, data = self._learner, self._data
         x, y = [s.x_validation for s in data], [s.y_validation for s in data]
         some = min(len(x[0]), data[0].rows)
-        seen = learner.evaluate([s.x_train[:some] for s in data], [s.y_train[:some] for s in data])
-        raw = learner.evaluate(x, y, probe=self._probe)
+        units = [s.target_scale.deviation for s in data if s.target_scale] or None
+        score = partial(learner.evaluate, units=units)
+        seen = score([s.x_train[:some] for s in data], [s.y_train[:some] for s in data])
+        raw = score(x, y, probe=self._probe)
         # Per trial, since what a trial reports must not depend on its pack.
         averaging = [
             self._settings.ema_decay > 0 or trial.spec.swa_fraction > 0
@@ -155,7 +157,7 @@ class _Stack:
         ]
         smooth: list[Metrics] = [{} for _ in raw]
         if any(averaging):
-            scored = learner.evaluate(x, y, averaged=True)
+            scored = score(x, y, averaged=True)
             smooth = [s if wanted else {} for s, wanted in zip(scored, averaging, strict=True)]
         return [
             {"train_loss": float(loss)}
@@ -186,7 +188,7 @@ class _Stack:
         """Put the state of a trial's networks back, from those of all splits."""
         for place, number in enumerate(self._numbers):
             own = networks[number].items()
-            state = {k: v for k, v in own if not k.startswith("preprocessing.")}
+            state = {k: v for k, v in own if not k.startswith(FITTED)}
             self._learner.restore(place * len(self._trials) + position, state)
 
     def keep(self, positions: Sequence[int]) -> None:

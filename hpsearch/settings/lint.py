@@ -119,19 +119,18 @@ def warnings(space: SearchSpace) -> list[str]:
 def target_warnings(config: "SearchConfig", targets: NDArray[Any]) -> list[str]:
     """Return one line if a regression's targets are too large for its learning rates.
 
-    Targets ``(rows, outputs)`` are learned as they are, so the output's weights grow with
-    them, and the rates at which training is stable shrink.
+    Targets ``(rows, outputs)`` that are learned as they are make the output's weights grow
+    with them, and the rates at which training is stable shrink.
     """
     deviation = float(targets.std(axis=0, dtype=np.float64).max())
     rate = config.search_space.get("learning_rate")
     highest = config.network.learning_rate if rate is None else max(ends(rate))
     if config.data.task != "regression" or deviation < LARGE_TARGETS or highest * deviation < 1:
         return []
-    unit = 10 ** round(math.log10(deviation))
     return [
         f"data.target: the targets have a standard deviation of {text_of(deviation)}, with which "
-        f"learning rates up to {text_of(highest)} may diverge; divide the column by {unit:,}, "
-        f"or lower the range of learning_rate"
+        f"learning rates up to {text_of(highest)} may diverge; "
+        f"set data.scale_targets: true, or lower the range of learning_rate"
     ]
 
 

@@ -99,6 +99,7 @@ class DataConfig(Section):
 
     ``folds`` lets as many parts of the rows validate in turn, and ``repeats`` draws them, or
     the share for validation, as often anew: so each trial has several splits.
+    ``scale_targets`` lets a regression learn its targets standardized.
     """
 
     source: str
@@ -113,6 +114,7 @@ class DataConfig(Section):
     repeats: Annotated[int, Ge(1), Le(MOST_SPLITS)] = 1
     test: SplitConfig | None = SplitConfig(share=0.2)
     preprocess: tuple[str, ...] = ("standardize",)
+    scale_targets: bool = True
 
     @property
     def splits(self) -> int:

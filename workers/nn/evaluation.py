@@ -87,12 +87,18 @@ def measure_statistics(net: Stack, x: Sequence[NDArray[Any]], order: Integers, b
                 call()
 
 
-def metrics(net: Stack, raw: Floats, *y: NDArray[Any]) -> list[dict[str, float]]:
+def metrics(
+    net: Stack,
+    raw: Floats,
+    *y: NDArray[Any],
+    units: Sequence[NDArray[np.float64]] | None = None,
+) -> list[dict[str, float]]:
     """Return each member's ``loss`` and ``accuracy``, or ``loss``, ``mse`` and ``r2``.
 
     The loss is the data loss without label smoothing, so that members compare. For
     regression ``r2`` is the mean over the target columns. There is one ``y`` for each of
-    the stack's splits.
+    the stack's splits; ``units`` ``(outputs,)``, likewise, say how much of a target's own
+    units is 1 in ``y``, for ``mse``.
     """
     loss = LOSSES[net.spec.loss]
     with np.errstate(all="ignore"):
@@ -107,6 +113,8 @@ def metrics(net: Stack, raw: Floats, *y: NDArray[Any]) -> list[dict[str, float]]
         errors = ((raw.astype(np.float64) - _for_members(net, wanted)) ** 2).mean(axis=1)
         spread = np.stack([np.var(part, axis=0, dtype=np.float64) for part in wanted])
         r2 = 1 - errors / _for_members(net, np.where(spread > 0, spread, 1))
+        if units is not None:
+            errors *= _for_members(net, np.stack(units)) ** 2
         return [
             {"loss": float(t), "mse": float(e.mean()), "r2": float(r.mean())}
             for t, e, r in zip(totals, errors, r2, strict=True)

@@ -146,13 +146,18 @@ class Learner:
         return evaluation.raw_scores(self._averaged() if averaged else self._engine.net, *_each(x))
 
     def evaluate(
-        self, x: Rows, y: Rows, *, averaged: bool = False, probe: Probe | None = None
+        self,
+        x: Rows,
+        y: Rows,
+        *,
+        averaged: bool = False,
+        units: Sequence[NDArray[np.float64]] | None = None,
+        probe: Probe | None = None,
     ) -> list[dict[str, float]]:
         """Return each member's metrics, see :func:`workers.nn.evaluation.metrics`."""
         net = self._averaged() if averaged else self._engine.net
-        return evaluation.metrics(
-            net, evaluation.raw_scores(net, *_each(x), probe=probe), *_each(y)
-        )
+        raw = evaluation.raw_scores(net, *_each(x), probe=probe)
+        return evaluation.metrics(net, raw, *_each(y), units=units)
 
     def observe(self, scores: NDArray[np.float64]) -> None:
         """Tell each member's validation score of this epoch, higher being better."""

@@ -1,0 +1,122 @@
+"""Targets of a regression: learned standardized, told in their own units."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from hpsearch import model
+from hpsearch.results import Results
+from tests.support import run_here, tiny_config
+from workers import target_scale
+from workers.errors import CheckpointError
+from workers.nn.evaluation import metrics
+from workers.nn.layout import layout
+from workers.nn.spec import NetworkSpec
+from workers.nn.stack import stack
+from workers.target_scale import TargetScale
+
+REGRESSION = {
+    "study__metric": "val_mse",
+    "data__task": "regression",
+    "data__target": "price",
+    "network__loss": "squared_error",
+    "network__optimizer": "momentum",
+}
+
+
+def write(path: Path, factor: float) -> None:
+    x = np.random.default_rng(0).standard_normal((120, 3)).astype(np.float32)
+    y = factor * np.round(x @ [3.0, -2.0, 0.5] + np.sin(x[:, 0]), 2).astype(np.float32)
+    lines = [
+        ",".join(map(repr, map(float, [*row, price]))) for row, price in zip(x, y, strict=True)
+    ]
+    path.write_text("\n".join(["a,b,c,price", *lines]) + "\n")
+
+
+def searched(folder: Path, factor: float, **changes: Any) -> Path:
+    folder.mkdir()
+    write(folder / "prices.csv", factor)
+    source = {"data__source": str(folder / "prices.csv")}
+    return run_here(tiny_config(**REGRESSION, **source, **changes), folder / "run")[0].path
+
+
+def held_out(run: Path) -> tuple[NDArray[Any], NDArray[Any], float]:
+    """Return the best model's predictions for all rows, their targets, and its recorded mse."""
+    best = model.load(run / "checkpoints" / Results.load(run).checkpoints["name"].iloc[0])
+    table = np.loadtxt(run.parent / "prices.csv", delimiter=",", skiprows=1)
+    return best.predict_proba(table[:, :3]), table[:, 3:], float(best.metadata["score"])
+
+
+@pytest.mark.parametrize("splits", [{}, {"data__folds": 4}])
+def test_units_change_nothing_but_what_is_told_in_them(
+    tmp_path: Path, splits: dict[str, Any]
+) -> None:
+    """A power of two leaves every bit of the standardized targets as it is."""
+    small = searched(tmp_path / "small", 1.0, **splits)
+    large = searched(tmp_path / "large", 2.0**20, **splits)
+    one, other = (Results.load(run).epochs for run in (small, large))
+    squared = [name for name in one if "mse" in name]
+    assert squared
+    for name in squared:
+        np.testing.assert_array_equal(one[name] * 2.0**40, other[name])
+    told = [name for name in one if name not in (*squared, "seconds", "checkpoint")]
+    assert "val_r2" in told
+    assert one[told].equals(other[told])
+    np.testing.assert_array_equal(held_out(small)[0] * 2.0**20, held_out(large)[0])
+
+
+def test_predictions_are_in_the_units_of_the_targets(tmp_path: Path) -> None:
+    predicted, wanted, mse = held_out(searched(tmp_path / "a", 1e5))
+    assert predicted.shape == wanted.shape
+    assert np.var(wanted) > 1e10
+    assert np.mean((predicted - wanted) ** 2) == pytest.approx(mse, rel=1)
+    assert mse < 0.3 * np.var(wanted)
+
+
+def test_targets_as_they_are(tmp_path: Path) -> None:
+    run = searched(tmp_path / "a", 1.0, data__scale_targets=False)
+    predicted, wanted, mse = held_out(run)
+    assert np.mean((predicted - wanted) ** 2) == pytest.approx(mse, rel=1)
+    arrays = model.load(next((run / "checkpoints").iterdir())).snapshot.arrays
+    assert not [name for name in arrays if name.startswith("targets.")]
+
+
+def test_a_scale_by_hand() -> None:
+    y = np.array([[1.0, 7.0], [5.0, 7.0]])
+    scale = target_scale.fit(y)
+    assert scale.apply(y).tolist() == [[-1, 0], [1, 0]]
+    assert scale.restore(np.array([[2.0, -1.0]])).tolist() == [[7, 6]]
+    again = TargetScale.from_arrays(scale.to_arrays(), 2)
+    assert (again.mean.tolist(), again.deviation.tolist()) == ([3, 7], [2, 1])
+
+
+def test_mse_by_hand() -> None:
+    """Errors of 1 and 2 learned units, where these are 10 and 3 of the targets' own."""
+    spec = NetworkSpec(hidden=(), loss="squared_error")
+    plan = layout(spec, features=1, scores=2)
+    net = stack([spec], np.zeros((1, plan.size)), plan)
+    y = np.array([[0.0, 0.0], [1.0, 4.0]])
+    raw = y[np.newaxis] + np.array([1.0, -2.0])
+    (found,) = metrics(net, raw, y, units=[np.array([10.0, 3.0])])
+    assert found["mse"] == pytest.approx((100 + 36) / 2)
+    assert found["loss"] == pytest.approx((1 + 4) / 2)
+    assert found["r2"] == pytest.approx(((1 - 1 / 0.25) + (1 - 4 / 4)) / 2)
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {"mean": np.zeros(2)},
+        {"mean": np.zeros(2), "deviation": np.ones(2), "more": np.ones(2)},
+        {"mean": np.zeros(2), "deviation": np.array([1.0, 0.0])},
+        {"mean": np.array([np.nan, 0.0]), "deviation": np.ones(2)},
+        {"mean": np.zeros(1), "deviation": np.ones(1)},
+        {"mean": np.zeros(2, np.float32), "deviation": np.ones(2)},
+    ],
+)
+def test_what_is_no_scale_is_refused(arrays: dict[str, NDArray[Any]]) -> None:
+    with pytest.raises(CheckpointError, match="a mean and a deviation above 0"):
+        TargetScale.from_arrays(arrays, 2)
