@@ -16,7 +16,7 @@ from hpsearch.folder import RunFolder
 from hpsearch.results import Results
 from hpsearch.verdicts import Verdict
 from workers import files
-from workers.errors import RunError
+from workers.errors import RunError, brief
 from workers.failpoints import failpoint
 
 
@@ -163,8 +163,10 @@ def reload(run: RunFolder) -> Conclusion:
         summary = json.loads(run.summary.read_text(encoding="utf-8"))
         verdicts = [Verdict.from_json(border) for border in summary["borders"]]
         _check_shown(summary)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(f"{run.summary} is damaged ({error!r}): remove it and resume") from error
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise RunError(
+            f"{run.summary} is damaged ({brief(error)}): remove it and resume"
+        ) from error
     return Conclusion(summary, verdicts)
 
 

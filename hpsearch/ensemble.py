@@ -17,7 +17,7 @@ from hpsearch.model import Floats, Model
 from hpsearch.selection import METHODS
 from hpsearch.settings.sections import METRICS
 from workers import checkpoints, files
-from workers.errors import CheckpointError, InputError
+from workers.errors import CheckpointError, InputError, brief
 
 DESCRIPTION = "ensemble.json"
 
@@ -155,8 +155,8 @@ def _concluding(run: RunFolder) -> Path:
     try:
         summary = json.loads(run.summary.read_text(encoding="utf-8"))
         return run.ensembles / Path(summary["ensemble"]["path"]).name
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(f"{run.summary} names no ensemble: {error!r}") from error
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise CheckpointError(f"{run.summary} names no ensemble: {brief(error)}") from error
 
 
 def _load_folder(path: Path) -> Ensemble:
@@ -165,8 +165,10 @@ def _load_folder(path: Path) -> Ensemble:
         names = [str(member["file"]) for member in members]
         flags = [bool(member["averaged"]) for member in members]
         weights = tuple(float(member["weight"]) for member in members)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(f"{path / DESCRIPTION} describes no ensemble: {error!r}") from error
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise CheckpointError(
+            f"{path / DESCRIPTION} describes no ensemble: {brief(error)}"
+        ) from error
     for name in names:
         checkpoints.parse_name(name)
     models = [model.load(path / n, averaged=a) for n, a in zip(names, flags, strict=True)]

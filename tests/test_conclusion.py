@@ -50,7 +50,7 @@ def test_scores_are_those_of_the_saved_models_on_the_split(run: RunFolder) -> No
         "ensemble": ensemble.load(run.path / summary["ensemble"]["path"]),
     }
     parts = {
-        "val": (split.x_validation[0], split.dataset.y_validation),
+        "val": (split.x_validation[0], split.y_validation),
         "test": (split.x_test, split.y_test),
     }
     for name, predictor in models.items():

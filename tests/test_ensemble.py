@@ -168,13 +168,23 @@ def test_an_unfinished_run_has_no_model_yet(colours_run: RunFolder, tmp_path: Pa
 
 @pytest.mark.parametrize(
     "text",
-    ["", "{", "[]", "{}", '{"ensemble": {"path": 5}}', '{"ensemble": {"path": ".."}}', "\xff"],
+    [
+        "",
+        "{",
+        "[]",
+        "{}",
+        '{"ensemble": {"path": 5}}',
+        '{"ensemble": {"path": ".."}}',
+        "\xff" * 500,
+        "[" * 100_000,
+    ],
 )
 def test_a_damaged_summary_is_told(colours_run: RunFolder, tmp_path: Path, text: str) -> None:
     shutil.copytree(colours_run.path, tmp_path / "run")
     (tmp_path / "run" / "summary.json").write_text(text, encoding="latin-1")
-    with pytest.raises(HpsearchError):
+    with pytest.raises(HpsearchError) as caught:
         ensemble.load(tmp_path / "run")
+    assert len(str(caught.value)) < 500
 
 
 def swap(path: Path, key: str, value: Any) -> None:
@@ -202,7 +212,8 @@ def truncate(path: Path) -> None:
     "damage",
     [
         lambda path: path.write_text("{"),
-        lambda path: path.write_bytes(b"\xff"),
+        lambda path: path.write_bytes(b"\xff" * 500),
+        lambda path: path.write_text("[" * 100_000),
         lambda path: path.write_text("[]"),
         lambda path: swap(path, "members", []),
         lambda path: swap(path, "members", 5),
@@ -223,8 +234,9 @@ def test_damage_is_told(colours_run: RunFolder, tmp_path: Path, damage: Any) -> 
     shutil.copytree(colours_run.ensembles / "top-3", tmp_path / "a")
     ensemble.load(tmp_path / "a")
     damage(tmp_path / "a" / DESCRIPTION)
-    with pytest.raises(CheckpointError):
+    with pytest.raises(CheckpointError) as caught:
         ensemble.load(tmp_path / "a")
+    assert len(str(caught.value)) < 500
 
 
 def test_members_of_different_tasks_are_refused(

@@ -5,6 +5,15 @@ import re
 _CREDENTIAL = re.compile(r"://[^/@\s]*@")
 
 
+def brief(error: Exception) -> str:
+    """Return the kind of an error and the beginning of its text, in one line.
+
+    >>> brief(KeyError("members"))
+    "KeyError: 'members'"
+    """
+    return " ".join(f"{type(error).__name__}: {error}".split())[:200]
+
+
 class HpsearchError(Exception):
     """Base of all errors that are meant to be read by a person."""
 
