@@ -193,33 +193,34 @@ SPARE = 4
 
 
 def recover(lab: Lab, known: int, began: float) -> float | None:
-    """Return after how many seconds a trial that was hit had one epoch more.
+    """Return after how many seconds the search counted an epoch again, the loss once noticed.
 
-    None if none was hit, for the worker was idle, but the search goes on; raises
+    None if no trial was hit, for the workers were idle, but the search goes on; raises
     TimeoutError if it does not.
     """
-    counted = len(acknowledged(lab.run))
+    counted, noticed = len(acknowledged(lab.run)), False
     while time.monotonic() < began + 120:
-        hit = {each.trial: each.epoch for each in failures(lab.run)[known:]}
-        epochs = acknowledged(lab.run)
-        if any(epoch > hit.get(trial, 10**6) for trial, epoch in epochs):
+        hit, epochs = failures(lab.run)[known:], len(acknowledged(lab.run))
+        if hit and not noticed:
+            counted, noticed = epochs, True
+        if epochs > counted and noticed:
             return time.monotonic() - began
-        if not hit and time.monotonic() > began + 20 and len(epochs) > counted:
+        if not hit and time.monotonic() > began + 20 and epochs > counted:
             return None
         time.sleep(0.05)
     raise TimeoutError("nothing came after the loss of a node")
 
 
 def lose_two(lab: Lab, cluster: Nodes, rng: random.Random, *, whole: bool) -> float | None:
-    """Lose a node that trains and another one at once, and let two new ones come.
+    """Lose two nodes at once, those that train first of all, and let two new ones come.
 
-    Returns the seconds until a trial that was hit went on; None if none was.
+    Returns the seconds until the search went on; None if no trial was hit.
     """
     until(lambda: any(node.workers for node in cluster.nodes))
-    first = rng.choice([node for node in cluster.nodes if node.workers])
-    second = rng.choice([node for node in cluster.nodes if node is not first])
+    nodes = rng.sample(cluster.nodes, len(cluster.nodes))
+    doomed = sorted(nodes, key=lambda node: not node.workers)[:2]
     known, began = len(failures(lab.run)), time.monotonic()
-    for node in (first, second):
+    for node in doomed:
         cluster.lose(node, whole=whole)
     new = cluster.add()
     recovered = recover(lab, known, began)
@@ -255,7 +256,7 @@ def test_nodes_are_lost(new_lab: NewLab, ledger: Ledger) -> None:
         ledger.enter(NODES, one)
     seconds.sort()
     ledger.figures.append(
-        f"{len(losses)} nodes lost, two at a time: a trial that was hit had its next epoch after"
+        f"{len(losses)} nodes lost, two at a time: the search counted its next epoch after"
         f" {seconds[len(seconds) // 2]:.1f} s (median), {seconds[-1]:.1f} s (longest)"
     )
     assert [one.detail for one in losses if not one.good] == []
