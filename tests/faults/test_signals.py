@@ -89,7 +89,9 @@ def while_starting(
     if left := command.processes():
         return judge(wrong=f"left: {left}")
     if ended.code != 0:
-        codes = (128 + number, -number) if seconds < EARLY_SECONDS else (128 + number,)
+        # Python dies of a signal in its own way while it starts, and once all is done.
+        own_way = seconds < EARLY_SECONDS or (lab.run / "summary.json").is_file()
+        codes = (128 + number, -number) if own_way else (128 + number,)
         if ended.code not in codes or ended.seconds > LIMIT_SECONDS:
             return judge(wrong=f"{ended.code} after {ended.seconds:.1f} s: {ended.err[-500:]}")
         if ended.code > 0:
