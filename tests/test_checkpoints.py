@@ -149,6 +149,9 @@ def test_names_sort_like_scores(scores: list[float]) -> None:
 
 
 def test_accuracies_sort_below_one_and_negatives_below_zero() -> None:
+    prices = [file_name("val_mse", score, 1, 1) for score in (0.5, 2.6e5, 2.6e8, 9e11, 1e15)]
+    assert prices == sorted(prices)
+    assert len(set(prices)) == len(prices)
     accuracy = [file_name("val_accuracy", score, 1, 1) for score in (0.0, 0.5, 0.9999, 1.0)]
     assert accuracy == sorted(accuracy)
     assert file_name("val_r2", -0.5, 1, 1) < file_name("val_r2", 0.0, 1, 1)

@@ -24,6 +24,7 @@ MAX_BYTES = 2**28
 
 _PARTS = r"([a-z0-9_]{1,64})=(-?[0-9]+\.[0-9]{4})_trial=([0-9]{5,12})_epoch=([0-9]{4,12})"
 _NAME = re.compile(_PARTS + r"\.safetensors")
+_WIDTHS = {"accuracy": 6, "mse": 17}
 _REQUIRED: dict[type, tuple[str, ...]] = {
     int: ("trial", "epoch", "features", "outputs"),
     float: ("score",),
@@ -50,10 +51,9 @@ class Snapshot:
 def file_name(metric: str, score: float, trial: int, epoch: int) -> str:
     """Return the name of a checkpoint, its score first and at fixed width.
 
-    The name is an index: 4 decimals, cut off at 999999.9999 and -99999.9999. In the
-    C locale ``ls | sort -r`` lists the highest score first, so the best models of a
-    metric to be maximized; where lower is better ``ls | sort`` lists the best first.
-    Scores below zero come after all others with ``sort -r``, those nearest to zero last.
+    An index only: 4 decimals, and up to 6 digits before the point, 12 for an mse, in the
+    target's own units. In the C locale ``ls | sort -r`` lists the highest score first, ``ls |
+    sort`` the lowest. Scores below zero come after all others, those nearest to zero last.
 
     >>> file_name("val_accuracy", 0.97222, 42, 10)
     'val_accuracy=0.9722_trial=00042_epoch=0010.safetensors'
@@ -67,8 +67,8 @@ def file_name(metric: str, score: float, trial: int, epoch: int) -> str:
     """
     if not math.isfinite(score):
         raise CheckpointError(f"the score of a checkpoint must be finite, not {score}")
-    width = 6 if metric.endswith("accuracy") else 11
-    shown = f"{min(max(score, -99999.9999), 999999.9999):z0{width}.4f}"
+    width = _WIDTHS.get(metric.rpartition("_")[2], 11)
+    shown = f"{min(max(score, -99999.9999), 10 ** max(width - 5, 6) - 1e-4):z0{width}.4f}"
     name = f"{metric}={shown}_trial={trial:05d}_epoch={epoch:04d}.safetensors"
     if not _NAME.fullmatch(name):
         raise CheckpointError(f"{name[:200]!a} can't be the name of a checkpoint")
