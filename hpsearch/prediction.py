@@ -35,7 +35,7 @@ def predict_file(
     CheckpointError
         If a model's file is damaged.
     """
-    _check_output(output)
+    _check_output(output, data)
     model = ensemble.load(path)
     metadata = model.members[0].metadata
     x = datasets.read_features(
@@ -56,11 +56,13 @@ def predict_file(
     return len(frame)
 
 
-def _check_output(output: Path) -> None:
+def _check_output(output: Path, data: Path) -> None:
     # os.path says no where pathlib raises: to names that are too long.
     there = os.path.isdir(output.parent)  # noqa: PTH112
     if not output.name or not there or os.path.isdir(output):  # noqa: PTH112
         raise _bad_output(output, "")
+    if os.path.exists(output) and os.path.exists(data) and os.path.samefile(output, data):  # noqa: PTH110, PTH121
+        raise InputError("--output must not be the data", str(output), "name another file")
 
 
 def _bad_output(output: Path, why: str) -> InputError:

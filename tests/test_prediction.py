@@ -54,6 +54,16 @@ def test_columns_go_by_name_and_others_are_left_aside(
         pd.testing.assert_frame_equal(predicted(colours_run, tmp_path / "other.csv"), plain)
 
 
+def test_the_data_are_not_overwritten(colours_run: RunFolder, tmp_path: Path) -> None:
+    data = new_rows(tmp_path / "new.csv")
+    before = data.read_bytes()
+    (tmp_path / "link.csv").symlink_to(data)
+    for output in (data, tmp_path / "link.csv"):
+        with pytest.raises(InputError, match="must not be the data"):
+            predict_file(colours_run.path, data, output)
+    assert data.read_bytes() == before
+
+
 def test_rows_of_other_formats(colours_run: RunFolder, tmp_path: Path) -> None:
     plain = predicted(colours_run, new_rows(tmp_path / "new.csv"))
     frame = pd.read_csv(tmp_path / "new.csv")
