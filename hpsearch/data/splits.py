@@ -65,15 +65,8 @@ def _part(table: Table, rows: Rows, path: str) -> Part:
 
 
 def _second_part(section: SplitConfig, table: Table, source: Source) -> Part:
-    second = Source(
-        str(section.source),
-        format=source.format,
-        labels=section.labels,
-        target=source.target,
-        header=source.header,
-        delimiter=source.delimiter,
-        task=source.task,
-        features=table.feature_names,
+    second = replace(
+        source, path=str(section.source), labels=section.labels, features=table.feature_names
     )
     if second.path not in BUILTINS and file_format(second) in ("csv", "parquet"):
         second = replace(second, target=table.target)
