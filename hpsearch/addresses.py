@@ -25,6 +25,16 @@ _WELCOME = _STATUS + b"\x010"
 _LONGEST_ANSWER = 2**16
 
 
+def endpoint(address: str) -> tuple[str, int]:
+    """Return host and port of an address that :func:`check_address` takes.
+
+    >>> endpoint("[::1]:6379")
+    ('::1', 6379)
+    """
+    host, _, port = address.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
 def check_address(address: str) -> None:
     """Raise unless a server of Ray's kind answers at ``address``.
 
@@ -43,7 +53,7 @@ def check_address(address: str) -> None:
         remedy = "give that of the head node, such as 10.0.0.1:6379"
         raise InputError("the address of a Ray cluster is HOST:PORT", repr(address), remedy)
     try:
-        answer = _answer(host.strip("[]"), int(port))
+        answer = _answer(*endpoint(address))
     except (OSError, UnicodeError) as error:
         raise RunError(f"no Ray cluster answers at {address}: {error}") from error
     if answer is not None and answer != _SETTINGS:
@@ -56,7 +66,6 @@ def is_open(address: str) -> bool:
     A call of gRPC without one is answered there, and refused elsewhere; what is encrypted
     asks for a certificate. False too if there is no telling.
     """
-    host, _, port = address.rpartition(":")
     if os.environ.get("RAY_USE_TLS") == "1":
         return False
     headers = b"".join(
@@ -66,7 +75,7 @@ def is_open(address: str) -> bool:
     answer = b""
     with (
         suppress(OSError),
-        socket.create_connection((host.strip("[]"), int(port)), ANSWER_SECONDS) as connection,
+        socket.create_connection(endpoint(address), ANSWER_SECONDS) as connection,
     ):
         connection.sendall(_GREETING + call)
         while _STATUS not in answer[:-2] and len(answer) < _LONGEST_ANSWER:

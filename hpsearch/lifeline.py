@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
+from hpsearch.addresses import endpoint
 from workers.errors import RunError
 
 GONE_SECONDS = 20.0
@@ -33,9 +34,7 @@ class Lifeline:
     def __init__(
         self, address: str, raylet: str, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        host, _, port = address.rpartition(":")
-        self._head = (host.strip("[]"), int(port))
-        self._address = address
+        self._head, self._address = endpoint(address), address
         self._clock = clock
         self._heard = self._knocked = clock()
         self._raylet = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
