@@ -165,6 +165,8 @@ def test_any_stack_of_any_shape(
         (37, (53, 29), 2, "max_margin", 7),
         (300, (1,), 2, "logistic", 64),
         (200, (), 300, "hinge", 20),
+        (6, (40, 60, 50), 3, "softmax", 32),
+        (6, (190, 170, 20), 3, "softmax", 33),
     ],
 )
 def test_products_of_real_sizes(features, hidden, outputs, loss, batch):

@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from workers.nn.learner import Learner
 from workers.nn.products import UNPACKED, product, product_turned
-from workers.nn.spec import NetworkSpec
 
 # Rows, inner, width: a vector, small, with a copy of the right, halved, too large for either.
 SHAPES = [(1, 3, 1), (5, 7, 3), (32, 40, 50), (33, 170, 190), (64, 200, 200)]
@@ -53,27 +51,3 @@ def test_a_lone_matrix_gives_the_bits_of_a_stack(
     for k in range(3):
         alone = _run(form, left[k], right[k], np.empty((rows, width), np.float32))
         assert alone.tobytes() == stacked[k].tobytes()
-
-
-@pytest.mark.parametrize(("hidden", "batch"), [((40, 60, 50), 32), ((190, 170, 20), 33)])
-def test_wide_members_of_a_stack_learn_as_if_alone(hidden: tuple[int, ...], batch: int) -> None:
-    rng = np.random.default_rng(0)
-    x, y = rng.standard_normal((100, 6)).astype(np.float32), rng.integers(0, 3, 100)
-
-    def rows(*members: int) -> NDArray[np.float32]:
-        learner = Learner(
-            [NetworkSpec(hidden=hidden, batch_size=batch, learning_rate=0.1**m) for m in members],
-            features=6,
-            outputs=3,
-            epochs=2,
-            rows=100,
-            ema_decay=0.9,
-            initial=[np.random.default_rng(m) for m in members],
-        )
-        for epoch in (1, 2):
-            learner.run_epoch(x, y, order=np.arange(100), epoch=epoch, dropout_keys=members)
-        return np.array([learner.state(k)["parameters"] for k in range(len(members))])
-
-    together = rows(1, 2, 3)
-    for place, member in enumerate((1, 2, 3)):
-        assert rows(member)[0].tobytes() == together[place].tobytes()
