@@ -70,6 +70,14 @@ def everything() -> set[tuple[str, bytes | None]]:
     }
 
 
+def refused(config: str, *arguments: str, words: list[str]) -> None:
+    """Assert that a search is refused in one line with these words and changes nothing."""
+    before = everything()
+    line = refusal(search(config, *arguments))
+    assert all(word in line for word in words), line
+    assert everything() == before
+
+
 # --- a run, end to end
 
 
@@ -236,10 +244,7 @@ BAD_DATA: list[tuple[str, str, list[str]]] = [
 def test_bad_data(what: str, rows: str, words: list[str]) -> None:
     source = "nowhere.csv" if what == "missing" else table(rows)
     config = write(tiny(data={"source": source, "target": "kind"}))
-    before = everything()
-    line = refusal(search(config))
-    assert all(word in line for word in words), line
-    assert everything() == before
+    refused(config, words=words)
 
 
 @pytest.mark.parametrize(
@@ -267,10 +272,7 @@ def test_a_data_section_that_does_not_fit_the_file(
 ) -> None:
     data = {"source": table(GOOD), "target": "kind", **changes}
     config = write(tiny(data={k: v for k, v in data.items() if v is not None}))
-    before = everything()
-    line = refusal(search(config))
-    assert all(word in line for word in words), line
-    assert everything() == before
+    refused(config, words=words)
 
 
 @pytest.mark.parametrize(
@@ -304,10 +306,7 @@ def test_a_data_section_that_does_not_fit_the_file(
 )
 def test_bad_arguments(arguments: list[str], words: list[str]) -> None:
     config = write(tiny())
-    before = everything()
-    line = refusal(search(config, *arguments))
-    assert all(word in line for word in words), line
-    assert everything() == before
+    refused(config, *arguments, words=words)
 
 
 @pytest.mark.parametrize("text", [b"", b"- 1\n", b"a: \xff", b"study: *x\n", b"study: [\n"])

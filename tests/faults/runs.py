@@ -28,6 +28,12 @@ THREE_STAGES = tiny(
 )
 """A search of 13 trials and 26 epochs, and a fraction of a second."""
 
+
+def with_study(**study: Any) -> dict[str, Any]:
+    """Return THREE_STAGES with these keys of its study changed."""
+    return {**THREE_STAGES, "study": {**THREE_STAGES["study"], **study}}
+
+
 _context = multiprocessing.get_context("forkserver")
 _fresh = multiprocessing.get_context("spawn")
 _context.set_forkserver_preload(["tests.faults.preload"])
@@ -142,6 +148,10 @@ class Lab:
         for file in files:
             file.unlink()
         return [name for name in names if name]
+
+
+NewLab = Callable[[], Lab]
+"""Makes an empty lab, as the fixture ``new_lab`` does."""
 
 
 def _main(

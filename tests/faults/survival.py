@@ -11,10 +11,9 @@ from random import Random
 from tests.faults.ledger import Ledger, Verdict, judge
 from tests.faults.outcome import acknowledged, difference, missing, outcome
 from tests.faults.power import lose_power
-from tests.faults.runs import Ended, Lab
+from tests.faults.runs import Ended, Lab, NewLab
 
 Plant = Callable[[], None]
-NewLab = Callable[[], Lab]
 Whole = Mapping[str, str]
 
 

@@ -5,7 +5,7 @@ import json
 import os
 import random
 import resource
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -18,15 +18,13 @@ from hpsearch import model
 from hpsearch.results import Results
 from tests.faults.ledger import Ledger, Verdict, judge
 from tests.faults.outcome import acknowledged
-from tests.faults.runs import Lab
+from tests.faults.runs import Lab, NewLab
 from tests.faults.survival import Plant, one_line, survey
 from workers import checkpoints
 from workers.errors import CheckpointError
 
 BELIEVED = "3 no partial or foreign checkpoint is believed: read"
 BETWEEN = "3 no partial or foreign checkpoint is believed: changed before a resume"
-
-NewLab = Callable[[], Lab]
 
 
 def damaged_between(new_lab: NewLab, whole: dict[str, str], plant: Plant | None, n: int) -> Verdict:

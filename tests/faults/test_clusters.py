@@ -4,7 +4,6 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from hpsearch.store import Store
 from tests.faults.ledger import Ledger, Verdict, judge
 from tests.faults.nodes import Nodes, running, until
 from tests.faults.outcome import acknowledged, difference, missing, outcome
-from tests.faults.runs import THREE_STAGES, Lab, Started
+from tests.faults.runs import Lab, NewLab, Started, with_study
 from tests.faults.survival import finish
 
 TWICE = "4 no epoch counts twice: a stopped worker goes on, on Ray"
@@ -26,7 +25,6 @@ NODES = "12 nodes lost: nothing lost, all equal"
 
 SECONDS = 300.0
 
-NewLab = Callable[[], Lab]
 
 pytestmark = pytest.mark.slow
 
@@ -43,11 +41,7 @@ def stages(*sizes: tuple[int, int]) -> list[dict[str, Any]]:
 
 def seeded(seed: int, **study: Any) -> dict[str, Any]:
     """Return a search whose workers nap at each checkpoint, so that it lasts a while."""
-    return {
-        **THREE_STAGES,
-        "study": {**THREE_STAGES["study"], "seed": seed, **study},
-        "stages": stages((6, 1), (4, 3), (3, 8)),
-    }
+    return {**with_study(seed=seed, **study), "stages": stages((6, 1), (4, 3), (3, 8))}
 
 
 def alone(new_lab: NewLab, document: dict[str, Any]) -> dict[str, str]:
@@ -147,7 +141,7 @@ def test_a_stopped_worker_goes_on(
     new_lab: NewLab, whole: dict[str, str], ledger: Ledger, point: str, late: bool
 ) -> None:
     lab = new_lab()
-    lab.configure({**THREE_STAGES, "study": {**THREE_STAGES["study"], "max_silence": 3}})
+    lab.configure(with_study(max_silence=3))
     plan = {
         "HPSEARCH_FAILPOINT": f"{point}=stop@{2 if late else 3}",
         "HPSEARCH_FAILPOINT_FILES": str(lab.points),

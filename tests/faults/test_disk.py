@@ -1,7 +1,6 @@
 """Promise 7: a full, read-only or failing disk costs one line and exit code 1, no more."""
 
 import shutil
-from collections.abc import Callable
 from functools import partial
 
 import pytest
@@ -9,13 +8,11 @@ import pytest
 from tests.faults.disks import SmallDisk
 from tests.faults.ledger import Ledger, Verdict, judge
 from tests.faults.outcome import difference, outcome
-from tests.faults.runs import Lab
+from tests.faults.runs import NewLab
 from tests.faults.survival import finish, one_line, survey
 
 ERRORS = "7 disk errors cost one line, nothing more: error injected at a point"
 FULL = "7 disk errors cost one line, nothing more: full or read-only file system"
-
-NewLab = Callable[[], Lab]
 
 
 def disk_fails(new_lab: NewLab, whole: dict[str, str], plan: str) -> Verdict:

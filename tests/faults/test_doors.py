@@ -2,20 +2,18 @@
 
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
 
 from tests.faults.ledger import Ledger, Verdict, judge
-from tests.faults.runs import Lab
+from tests.faults.runs import NewLab
 from tests.faults.survival import Plant, survey
 
 DOORS = "security: files and folders are the user's alone"
 CANARY = "security: a credential appears nowhere"
-
-NewLab = Callable[[], Lab]
 
 
 def closed_doors(

@@ -2,7 +2,7 @@
 
 import ast
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import pytest
 import hpsearch
 import workers
 from tests.faults.ledger import Ledger
-from tests.faults.runs import Lab
+from tests.faults.runs import NewLab
 from tests.faults.survival import cut_power, kill_after, kill_at, moments, survey
 
 POINT = "1 acknowledged epochs survive, 2 the rest is equal: killed at a point"
@@ -20,8 +20,6 @@ POWER = "1 acknowledged epochs survive, 2 the rest is equal: power lost at a poi
 MOMENTS = 300
 READ_ONLY = 4
 """The last so many points are passed when all is written, to show it; not always all of them."""
-
-NewLab = Callable[[], Lab]
 
 
 def in_source() -> Iterator[str]:

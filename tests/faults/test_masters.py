@@ -11,14 +11,12 @@ import pytest
 
 from tests.faults.ledger import Ledger, Verdict, judge
 from tests.faults.outcome import difference, outcome
-from tests.faults.runs import Lab, Started
+from tests.faults.runs import Lab, NewLab, Started
 from tests.faults.survival import Plant, finish, one_line, survey
 
 TWENTY = "5 one master a run: twenty started at once"
 FREED = "5 one master a run: a killed master's lock is free"
 TAKEN = "5 one master a run: taken over from another host"
-
-NewLab = Callable[[], Lab]
 
 
 def twenty(

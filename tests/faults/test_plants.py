@@ -8,7 +8,7 @@ import pytest
 
 from tests.faults import plants
 from tests.faults.ledger import Ledger, Verdict
-from tests.faults.runs import Lab
+from tests.faults.runs import NewLab
 from tests.faults.survival import Plant, cut_power, kill_at
 from tests.faults.test_checkpoint_files import damaged_between
 from tests.faults.test_doors import closed_doors
@@ -16,7 +16,6 @@ from tests.faults.test_masters import twenty
 from tests.faults.test_workers import diverged, unharmed
 from tests.faults.workers_gone_wrong import come_back
 
-NewLab = Callable[[], Lab]
 Attempt = Callable[[NewLab, dict[str, str], Plant, int], Verdict]
 
 COMMITS = (4, 7, 10, 13, 16, 5, 6, 8, 9, 11, 12, 14, 15)

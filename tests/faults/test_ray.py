@@ -10,7 +10,7 @@ import pytest
 from tests.faults.ledger import Ledger, Verdict, judge
 from tests.faults.nodes import descendants
 from tests.faults.outcome import acknowledged, difference, missing, outcome
-from tests.faults.runs import THREE_STAGES, Lab, Started
+from tests.faults.runs import Lab, NewLab, Started, with_study
 from tests.faults.survival import one_line
 
 KILLED = "1 acknowledged epochs survive, 2 the rest is equal: killed on Ray"
@@ -18,11 +18,9 @@ ENDS = "6 every trial ends: hung workers and lost nodes on Ray"
 MEMORY = "9 out of memory is retried twice"
 
 SECONDS = 180.0
-IMPATIENT = {**THREE_STAGES, "study": {**THREE_STAGES["study"], "max_silence": 3}}
+IMPATIENT = with_study(max_silence=3)
 
 pytestmark = pytest.mark.slow
-
-NewLab = Callable[[], Lab]
 
 
 def on_ray(lab: Lab, failpoint: str | None = None) -> Started:

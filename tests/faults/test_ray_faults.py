@@ -1,7 +1,6 @@
 """Promises 6 and 9 by Ray's own means: its messages fail, and its monitor ends whoever hogs."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,18 +9,17 @@ from hpsearch.results import Results
 from tests.faults.ledger import Ledger, Verdict, judge
 from tests.faults.nodes import running
 from tests.faults.outcome import difference, missing, outcome
-from tests.faults.runs import THREE_STAGES, Ended, Lab
+from tests.faults.runs import THREE_STAGES, Ended, Lab, NewLab, with_study
 from tests.faults.test_clusters import failures
 
 MESSAGES = "6 every trial ends: Ray's messages fail"
 MEMORY = "9 out of memory is retried twice: Ray's monitor"
 
 SECONDS = 240.0
-IMPATIENT = {**THREE_STAGES, "study": {**THREE_STAGES["study"], "max_silence": 5}}
+IMPATIENT = with_study(max_silence=5)
 
 pytestmark = pytest.mark.slow
 
-NewLab = Callable[[], Lab]
 
 CORE, GCS = "CoreWorkerService.grpc_client", "ray::rpc::ActorInfoGcsService.grpc_client"
 NODE, OBJECTS = "NodeManagerService.grpc_client", "ObjectManagerService.grpc_client"

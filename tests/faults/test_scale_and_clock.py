@@ -3,7 +3,6 @@
 import resource
 import sqlite3
 import time
-from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -12,15 +11,13 @@ import pytest
 
 from tests.faults.ledger import Ledger, Verdict, judge
 from tests.faults.outcome import acknowledged
-from tests.faults.runs import THREE_STAGES, Lab
+from tests.faults.runs import THREE_STAGES, NewLab
 from tests.faults.survival import finish, survey
 
 CLOCK = "14 the clock does not matter"
 SCALE = "13 ten thousand trials, and a resume in 10 s"
 TRIALS = 10_000
 RESUME_SECONDS = 10.0
-
-NewLab = Callable[[], Lab]
 
 
 def shift(seconds: float) -> None:

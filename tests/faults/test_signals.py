@@ -4,7 +4,6 @@ import os
 import shlex
 import signal
 import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import pytest
 from tests.commands import Command
 from tests.faults.ledger import Ledger, Verdict, judge
 from tests.faults.outcome import acknowledged, difference, missing, outcome
-from tests.faults.runs import Lab
+from tests.faults.runs import NewLab
 from tests.faults.survival import finish, survey
 
 POINT = "10 a signal ends a run soon, and it goes on: at a point"
@@ -25,8 +24,6 @@ NUMBERS = {"int": signal.SIGINT, "term": signal.SIGTERM}
 WAY = "interrupted; go on with: hpsearch "
 EARLY_SECONDS = 0.4
 """Before that, Python itself may be starting: it knows no better than to die of the signal."""
-
-NewLab = Callable[[], Lab]
 
 
 def way_on(output: str, run: Path) -> list[str]:

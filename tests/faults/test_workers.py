@@ -2,7 +2,6 @@
 
 import json
 import math
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -11,14 +10,12 @@ import pytest
 from hpsearch.results import Results
 from tests.faults.ledger import Ledger, Verdict, judge
 from tests.faults.outcome import difference, outcome
-from tests.faults.runs import THREE_STAGES, Lab
+from tests.faults.runs import THREE_STAGES, Lab, NewLab, with_study
 from tests.faults.survival import Plant, one_line, survey
 from tests.faults.workers_gone_wrong import NOT_FINITE, break_numbers, come_back, die_early
 
 TWICE = "4 no epoch counts twice: a worker comes back"
 FINITE = "8 NaN and infinity never win"
-
-NewLab = Callable[[], Lab]
 
 
 def unharmed(new_lab: NewLab, whole: dict[str, str], *plants: Plant) -> Verdict:
@@ -60,10 +57,8 @@ def diverged(
 ) -> Verdict:
     """Break some trials' numbers; they fail, and what else there is comes from the others."""
     lab = new_lab()
-    study = {**THREE_STAGES["study"], "direction": direction}
-    if direction == "minimize":
-        study["metric"] = "val_loss"
-    lab.configure({**THREE_STAGES, "study": study})
+    metric = {"metric": "val_loss"} if direction == "minimize" else {}
+    lab.configure(with_study(direction=direction, **metric))
     ended = lab.search(
         plant=partial(_all, (partial(break_numbers, trials, epoch, value), *plants))
     ).wait()
