@@ -1,13 +1,12 @@
 """One run from its config to its summary: what ``hpsearch run`` does, without the printing."""
 
 import logging
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 
-from hpsearch import locks, report
+from hpsearch import creation, report
 from hpsearch.conclusion import Conclusion, conclude, reload
 from hpsearch.config import SearchConfig
 from hpsearch.datasets import Split
@@ -19,8 +18,7 @@ from hpsearch.preflight import Warn, load_data
 from hpsearch.search import Search
 from hpsearch.store import Store
 from hpsearch.watched import WatchedExecutor
-from workers import files
-from workers.errors import HpsearchError, InputError
+from workers.errors import HpsearchError
 from workers.messages import RunSettings
 
 Begin = Callable[[int], Watch]
@@ -75,9 +73,10 @@ def run(
         split = load_data(config, warn)
         going_on = resume and folder.exists
         if going_on:
-            _check_same(config, folder, split)
+            creation.check_same(config, folder, split)
             if folder.summary.is_file():
                 return _finished(folder, take_over=take_over)
+            creation.check_arithmetic(folder)
             stack.enter_context(folder.lock(take_over=take_over))
         elif overwrite and folder.exists:
             folder.check()
@@ -88,7 +87,7 @@ def run(
         interrupts.install()
         if not going_on:
             interrupts.at_once = False
-            _create(config, folder, split, overwrite=overwrite)
+            creation.create(config, folder, split, overwrite=overwrite)
             stack.enter_context(folder.lock())
             interrupts.install()
         stack.enter_context(_logging(folder))
@@ -143,42 +142,6 @@ def _executor(config: SearchConfig, folder: RunFolder, split: Split, place: Plac
     executor = RayExecutor(split.dataset, settings, workers=place.workers, address=place.address)
     silence = config.study.max_silence
     return WatchedExecutor(executor, silence_seconds=silence, seed=config.study.seed)
-
-
-def _create(config: SearchConfig, folder: RunFolder, split: Split, *, overwrite: bool) -> None:
-    """Make a run's folder whole, then give it its name: a crash leaves none or all of it."""
-    meta = {
-        "name": config.study.name,
-        "metric": config.study.metric,
-        "direction": "maximize" if config.study.sign > 0 else "minimize",
-        "seed": config.study.seed,
-        "data_digest": split.digest,
-    }
-    folder.make_place()
-    with locks.alone_in(folder.path.parent):
-        if overwrite and folder.exists:
-            folder.remove()
-        folder.check_new()
-        working = RunFolder(folder.path.with_name(f".{folder.path.name}.new"))
-        shutil.rmtree(working.path, ignore_errors=True)
-        working.create(config)
-        Store.create(working.database, meta).close()
-        files.rename_folder(working.path, folder.path.name)
-
-
-def _check_same(config: SearchConfig, folder: RunFolder, split: Split) -> None:
-    """Raise InputError if a run can't go on because its config or its data changed."""
-    folder.check()
-    before, after = folder.load_config().document, config.document
-    if before != after:
-        keys = sorted({*before, *after})
-        changed = [key for key in keys if before.get(key) != after.get(key)]
-        raise InputError(
-            "a run goes on with the config that it began with",
-            f"changes in {', '.join(changed)}",
-            f"use {folder.config}, or another --name",
-        )
-    folder.check_data(split.digest)
 
 
 @contextmanager

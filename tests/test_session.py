@@ -3,8 +3,10 @@
 import json
 import os
 import shutil
+import sqlite3
 import stat
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from hpsearch.master import Watch
 from hpsearch.results import Results
 from hpsearch.search import Search
 from tests.support import run_here, tiny_config, write_colours
+from workers import arithmetic
 from workers.checkpoints import file_name
 from workers.errors import InputError, RunError
 
@@ -285,6 +288,35 @@ def test_a_finished_run_is_resumed_without_another_look_at_the_test_set(tmp_path
     _, second = run_here(tiny_config(), tmp_path / "run", resume=True)
     assert second.summary == json.loads(json.dumps(first.summary))
     assert contents(run.path) == before
+
+
+def test_a_run_goes_on_under_the_arithmetic_it_began_with_only(tmp_path: Path) -> None:
+    """One of before the generations were counted is read, not resumed, unless it is over."""
+    path = tmp_path / "run"
+    with pytest.raises(Stopped):
+        run_here(tiny_config(), path, begin=stop_after(3))
+    began_under(path, None)
+    before = contents(path)
+    with pytest.raises(InputError, match=r"arithmetic.*hpsearch 0\.1, where .*resume it with"):
+        run_here(tiny_config(), path, resume=True)
+    assert contents(path) == before
+    assert len(Results.load(path).trials)
+    began_under(path, 99)
+    with pytest.raises(InputError, match="that of a later hpsearch"):
+        run_here(tiny_config(), path, resume=True)
+    began_under(path, arithmetic.GENERATION)
+    _, conclusion = run_here(tiny_config(), path, resume=True)
+    began_under(path, None)
+    again = run_here(tiny_config(), path, resume=True)[1].summary
+    assert again == json.loads(json.dumps(conclusion.summary))
+
+
+def began_under(run: Path, generation: int | None) -> None:
+    """Let a run say that it began under a generation of the arithmetic, or say nothing."""
+    with closing(sqlite3.connect(run / "search.db")) as database, database:
+        database.execute("DELETE FROM meta WHERE key = 'arithmetic'")
+        if generation is not None:
+            database.execute("INSERT INTO meta VALUES ('arithmetic', ?)", (str(generation),))
 
 
 @pytest.mark.parametrize(
