@@ -16,8 +16,8 @@ from tables import machine, number, table
 
 from hpsearch import config, session
 from hpsearch.folder import RunFolder
+from hpsearch.places import Place
 from hpsearch.search import Search
-from hpsearch.session import Place
 from workers import checkpoints, files
 from workers.checkpoints import Snapshot
 

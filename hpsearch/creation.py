@@ -5,14 +5,13 @@ from importlib.metadata import version
 
 from hpsearch import locks
 from hpsearch.config import SearchConfig
-from hpsearch.datasets import Split
 from hpsearch.folder import RunFolder
 from hpsearch.store import Store
 from workers import arithmetic, files
 from workers.errors import InputError
 
 
-def create(config: SearchConfig, folder: RunFolder, split: Split, *, overwrite: bool) -> None:
+def create(config: SearchConfig, folder: RunFolder, *, data_digest: str, overwrite: bool) -> None:
     """Make a run's folder whole, then give it its name: a crash leaves none or all of it.
 
     Raises
@@ -27,7 +26,7 @@ def create(config: SearchConfig, folder: RunFolder, split: Split, *, overwrite: 
         "metric": config.study.metric,
         "direction": "maximize" if config.study.sign > 0 else "minimize",
         "seed": config.study.seed,
-        "data_digest": split.digest,
+        "data_digest": data_digest,
         "arithmetic": arithmetic.GENERATION,
         "version": version("hpsearch"),
     }
@@ -43,8 +42,8 @@ def create(config: SearchConfig, folder: RunFolder, split: Split, *, overwrite: 
         files.rename_folder(working.path, folder.path.name)
 
 
-def check_same(config: SearchConfig, folder: RunFolder, split: Split) -> None:
-    """Raise InputError if a run can't go on because its config or its data changed."""
+def check_config(config: SearchConfig, folder: RunFolder) -> None:
+    """Raise InputError if a run can't go on because its config changed."""
     folder.check()
     before, after = folder.load_config().document, config.document
     if before != after:
@@ -55,7 +54,6 @@ def check_same(config: SearchConfig, folder: RunFolder, split: Split) -> None:
             f"changes in {', '.join(changed)}",
             f"use {folder.config}, or another --name",
         )
-    folder.check_data(split.digest)
 
 
 def check_arithmetic(folder: RunFolder) -> None:

@@ -8,14 +8,15 @@ from typing import Any
 import ray
 import ray.exceptions
 
-from hpsearch import addresses, cluster
+from hpsearch import addresses, cluster, ray_internals
 from hpsearch.events import Event, Reported, WorkerLost, WorkerReady
 from hpsearch.lifeline import Lifeline
 from hpsearch.quiet import quiet_stderr
+from hpsearch.ray_internals import Look
 from hpsearch.starts import Starts
 from workers.actor import remote_actor
 from workers.data import Dataset
-from workers.errors import RunError
+from workers.errors import HpsearchError, RunError
 from workers.messages import Pack, RunSettings
 
 GET_SECONDS = 60.0
@@ -28,20 +29,22 @@ AHEAD = 4
 class RayExecutor:
     """One actor a worker, each with one CPU, reused from pack to pack.
 
-    ``data`` and ``settings`` are what every worker needs; the data goes into the object
-    store once. ``workers`` is how many (None: one for each CPU of the cluster), ``address``
-    a running cluster to join (None: one is started on this machine, for this run only).
-    Raises `InputError` if the address is none, and `RunError` if there is no such cluster
-    or Ray does not start.
+    ``data`` and ``settings`` are what every worker needs; the data are asked for when Ray
+    is there, and go into the object store once. ``workers`` is how many (None: one for each
+    CPU of the cluster), ``address`` a running cluster to join (None: one is started on this
+    machine, for this run only), and ``look`` is called while that starts. Raises `InputError`
+    if the address is none, `RunError` if there is no such cluster or Ray does not start, and
+    what ``data`` and ``look`` raise.
     """
 
     def __init__(
         self,
-        data: Dataset,
+        data: Callable[[], Dataset],
         settings: RunSettings,
         *,
         workers: int | None = None,
         address: str | None = None,
+        look: Look = lambda: None,
     ) -> None:
         self._folder: Path | None = None
         self._check: Callable[[], None] = _check_alive
@@ -50,13 +53,13 @@ class RayExecutor:
         self._streams: dict[Any, int] = {}
         self._processes: dict[int, int] = {}
         try:
-            _tame()
+            ray_internals.tame()
             if address is None:
-                self._start_local(workers)
+                self._start_local(workers, look)
             else:
                 self._join(address)
             self.workers = workers or _cpus()
-            self._needs = (ray.put(data), settings)
+            self._needs = (ray.put(data()), settings)
             self._actor = remote_actor(num_cpus=1)
             for worker in range(self.workers):
                 self.replace(worker)
@@ -64,9 +67,10 @@ class RayExecutor:
             self.close()
             raise
 
-    def _start_local(self, workers: int | None) -> None:
+    def _start_local(self, workers: int | None, look: Look) -> None:
         self._folder = cluster.make_folder()
-        with cluster.loopback(ray._private.ray_constants, self._folder):  # noqa: SLF001
+        constants = ray._private.ray_constants  # noqa: SLF001
+        with cluster.loopback(constants, self._folder), ray_internals.quick_start(look):
             options = cluster.local_options(self._folder, workers)
             _init("Ray did not start on this machine", **options)
 
@@ -74,8 +78,7 @@ class RayExecutor:
         addresses.check_address(address)
         with cluster.variable("RAY_gcs_server_port_wait_time_s", str(JOIN_SECONDS)), quiet_stderr():
             _init(f"can't join {address} (a token needs RAY_AUTH_MODE=token)", address=address)
-        node: Any = ray._private.worker._global_node  # noqa: SLF001
-        self._check = Lifeline(address, node.raylet_socket_name).check
+        self._check = Lifeline(address, ray_internals.raylet_socket()).check
 
     def submit(self, worker: int, pack: Pack) -> None:
         """Give a pack to a worker that is idle."""
@@ -168,23 +171,15 @@ def _lost(worker: int, error: ray.exceptions.RayError) -> WorkerLost:
 def _init(complaint: str, **options: Any) -> None:
     try:
         ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
+    except HpsearchError:
+        raise  # Somebody looked while it started.
     except Exception as error:
         raise RunError(f"{complaint}: {cluster.cause(error)}") from error
 
 
-def _tame() -> None:
-    """Keep Ray's messages off the terminal, and its hands off the signals.
-
-    Neither has a switch, and Ray's handler of SIGTERM ends the process.
-    """
-    ray._private.worker.print_to_stdstream = lambda *_, **__: None  # noqa: SLF001
-    ray._private.utils.set_sigterm_handler = lambda _: None  # noqa: SLF001
-
-
 def _check_alive() -> None:
     """Raise RunError if the local Ray is gone: it would end this process a little later."""
-    node: Any = ray._private.worker._global_node  # noqa: SLF001
-    gone = {"raylet", "gcs_server"}.intersection(name for name, _ in node.dead_processes())
+    gone = ray_internals.dead_processes()
     if gone:
         raise RunError(f"Ray's {min(gone)} was killed or has crashed; resume the run")
 

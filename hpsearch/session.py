@@ -1,42 +1,33 @@
-"""One run from its config to its summary: what ``hpsearch run`` does, without the printing."""
+"""One run from its config to its summary: what ``hpsearch run`` does, without the printing.
+
+What takes long to import, above all scikit-learn, pandas and Optuna, is imported beside the start
+of Ray.
+"""
 
 import logging
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager, suppress
+from typing import TYPE_CHECKING
 
-from hpsearch import creation, report
-from hpsearch.conclusion import Conclusion, conclude, reload
+from hpsearch import creation
 from hpsearch.config import SearchConfig
-from hpsearch.datasets import Split
-from hpsearch.executors import Executor, SerialExecutor
+from hpsearch.executors import Executor
 from hpsearch.folder import RunFolder
 from hpsearch.interrupts import Interrupts
-from hpsearch.master import Master, Watch, prepare, tidy
-from hpsearch.preflight import Warn, load_data
-from hpsearch.search import Search
+from hpsearch.loading import Loading, load
+from hpsearch.places import Place, make_executor
 from hpsearch.store import Store
-from hpsearch.watched import WatchedExecutor
+from workers.data import Dataset
 from workers.errors import HpsearchError
-from workers.messages import RunSettings
 
-Begin = Callable[[int], Watch]
+if TYPE_CHECKING:
+    from hpsearch.conclusion import Conclusion
+    from hpsearch.preflight import Warn
+    from hpsearch.search import Search
+
+Begin = Callable[[int], Callable[["Search"], None]]
 """Called with the number of workers once they are starting; returns who watches."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where to train.
-
-    ``workers`` is how many (None: one a CPU), ``address`` a Ray cluster to join (None:
-    one of the run's own), ``in_process`` trains in this process, without Ray, where
-    workers take turns (None: one).
-    """
-
-    workers: int | None = None
-    address: str | None = None
-    in_process: bool = False
 
 
 def run(
@@ -48,8 +39,8 @@ def run(
     resume: bool = False,
     overwrite: bool = False,
     take_over: bool = False,
-    warn: Warn | None = None,
-) -> Conclusion:
+    warn: "Warn | None" = None,
+) -> "Conclusion":
     """Search until every stage is over, and conclude.
 
     Nothing is written before the config, the data and the workers have been found good.
@@ -70,11 +61,11 @@ def run(
     with ExitStack() as stack:
         interrupts = Interrupts(at_once=True)
         stack.callback(interrupts.restore)
-        split = load_data(config, warn)
         going_on = resume and folder.exists
         if going_on:
-            creation.check_same(config, folder, split)
+            creation.check_config(config, folder)
             if folder.summary.is_file():
+                load(config, folder)
                 return _finished(folder, take_over=take_over)
             creation.check_arithmetic(folder)
             stack.enter_context(folder.lock(take_over=take_over))
@@ -82,30 +73,25 @@ def run(
             folder.check()
         else:
             folder.check_new()
+        loading = Loading(config, folder if going_on else None, interrupts)
+        stack.callback(loading.close)
         interrupts.at_once = False
-        executor = stack.enter_context(closing(_executor(config, folder, split, place)))
-        interrupts.install()
+        executor = make_executor(place, config, folder, data=loading.dataset, look=loading.look)
+        stack.callback(executor.close)
+        split, warnings = loading.result()
+        if warn is not None:
+            for line in warnings:
+                warn(line)
         if not going_on:
-            interrupts.at_once = False
-            creation.create(config, folder, split, overwrite=overwrite)
+            creation.create(config, folder, data_digest=split.digest, overwrite=overwrite)
             stack.enter_context(folder.lock())
-            interrupts.install()
+        interrupts.install()
         stack.enter_context(_logging(folder))
         store = stack.enter_context(Store.open(folder.database))
-        tidy(folder, store)
-        search = prepare(config, store, split.dataset, workers=executor.workers)
-        watch = begin(executor.workers)
+        search = _train(config, folder, store, executor, split.dataset, begin, interrupts)
+        from hpsearch import report
+        from hpsearch.conclusion import conclude
 
-        def watch_and_check(search: Search) -> None:
-            watch(search)
-            interrupts.check()
-
-        interrupts.at_once = False
-        master = Master(search, folder=folder, store=store, executor=executor)
-        master.run(watch_and_check)
-        executor.close()
-        interrupts.install()
-        tidy(folder, store)
         seconds = time.monotonic() - began
         conclusion = conclude(folder, config, split, search.verdicts, seconds=seconds)
         report.write_if_possible(folder.path)
@@ -113,8 +99,40 @@ def run(
         return conclusion
 
 
-def _finished(folder: RunFolder, *, take_over: bool) -> Conclusion:
+def _train(
+    config: SearchConfig,
+    folder: RunFolder,
+    store: Store,
+    executor: Executor,
+    data: Dataset,
+    begin: Begin,
+    interrupts: Interrupts,
+) -> "Search":
+    """Perform the search until every stage is over, and end the workers."""
+    from hpsearch.master import Master, prepare, tidy
+
+    tidy(folder, store)
+    search = prepare(config, store, data, workers=executor.workers)
+    watch = begin(executor.workers)
+
+    def watch_and_check(search: "Search") -> None:
+        watch(search)
+        interrupts.check()
+
+    interrupts.at_once = False
+    Master(search, folder=folder, store=store, executor=executor).run(watch_and_check)
+    executor.close()
+    interrupts.install()
+    tidy(folder, store)
+    return search
+
+
+def _finished(folder: RunFolder, *, take_over: bool) -> "Conclusion":
     """Return what a run came to, and make its report if it was killed before that."""
+    from hpsearch import report
+    from hpsearch.conclusion import reload
+    from hpsearch.master import tidy
+
     conclusion = reload(folder)
     if not folder.report.is_file():
         # Where another process has the run, or the disk can't be written, the result stands.
@@ -123,25 +141,6 @@ def _finished(folder: RunFolder, *, take_over: bool) -> Conclusion:
                 tidy(folder, store)
             report.write_if_possible(folder.path)
     return conclusion
-
-
-def _executor(config: SearchConfig, folder: RunFolder, split: Split, place: Place) -> Executor:
-    settings = RunSettings(
-        seed=config.study.seed,
-        metric=config.study.metric,
-        direction="maximize" if config.study.sign > 0 else "minimize",
-        folder=str(folder.checkpoints.absolute()),
-        checkpoint_every=config.checkpoint.every,
-        ema_decay=config.checkpoint.ema_decay,
-        diagnostics=config.study.diagnostics,
-    )
-    if place.in_process:
-        return SerialExecutor(split.dataset, settings, workers=place.workers or 1)
-    from hpsearch.ray_executor import RayExecutor  # half a second, only when it is needed
-
-    executor = RayExecutor(split.dataset, settings, workers=place.workers, address=place.address)
-    silence = config.study.max_silence
-    return WatchedExecutor(executor, silence_seconds=silence, seed=config.study.seed)
 
 
 @contextmanager

@@ -12,8 +12,8 @@ from hpsearch import session
 from hpsearch.conclusion import Conclusion
 from hpsearch.config import SearchConfig, build
 from hpsearch.folder import RunFolder
+from hpsearch.places import Place
 from hpsearch.search import Search
-from hpsearch.session import Place
 from workers.messages import Checkpoint, EpochReport
 
 COLOURS = ("blue", "green", "red")

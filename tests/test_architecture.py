@@ -18,7 +18,7 @@ SOURCES = {
 }
 
 PLACES = {
-    "ray": ["hpsearch/ray_executor.py", "workers/actor.py"],
+    "ray": ["hpsearch/ray_executor.py", "hpsearch/ray_internals.py", "workers/actor.py"],
     "optuna": ["hpsearch/samplers.py", "hpsearch/studies.py", "hpsearch/pruners.py"],
     "click": ["hpsearch/cli.py", "hpsearch/terminal/*"],
     "rich": ["hpsearch/cli.py", "hpsearch/terminal/*"],

@@ -98,6 +98,24 @@ def test_its_ray_listens_on_this_machine_only(local_run: LocalRun) -> None:
     assert heard <= {"127.0.0.1", "::ffff:127.0.0.1", "::1"}, local_run.listening
 
 
+def test_its_ray_has_no_process_that_nobody_uses(local_run: LocalRun) -> None:
+    assert "gcs_server" in local_run.shown
+    for script in ("dashboard.py", "monitor.py", "log_monitor.py"):
+        assert f"/{script}" not in local_run.shown
+
+
+def test_bad_data_end_the_start_of_ray(tmp_path: Path, short: Path) -> None:
+    """They are read beside it; nothing is left of either."""
+    config = write_config(tmp_path / "tiny.yaml", data__source="nowhere.csv")
+    command = Command("run", config, "--results", tmp_path / "results", folder=short)
+    ended = command.wait()
+    assert ended.code == 2
+    assert ended.err.count("\n") == 1
+    assert "nowhere.csv" in ended.err
+    assert (command.processes(), list(short.iterdir())) == ({}, [])
+    assert not (tmp_path / "results").exists()
+
+
 def test_its_ray_has_a_token_that_nobody_else_sees(local_run: LocalRun) -> None:
     assert len(local_run.token) == 64
     assert "raylet" in local_run.shown

@@ -19,9 +19,9 @@ from hpsearch import addresses, datasets, session, starts
 from hpsearch import cluster as clusters
 from hpsearch.events import Event, Reported, WorkerLost, WorkerReady
 from hpsearch.folder import RunFolder
+from hpsearch.places import Place
 from hpsearch.ray_executor import RayExecutor
 from hpsearch.search import Search
-from hpsearch.session import Place
 from hpsearch.settings.sections import DataConfig
 from hpsearch.store import Store
 from tests.conftest import RunningCluster
@@ -55,7 +55,7 @@ def join(
     made: list[RayExecutor] = []
 
     def make(workers: int) -> RayExecutor:
-        made.append(RayExecutor(data, settings, workers=workers, address=cluster.address))
+        made.append(RayExecutor(lambda: data, settings, workers=workers, address=cluster.address))
         return made[-1]
 
     yield make

@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -114,21 +114,24 @@ def _search(config: Any, folder: Any, place: dict[str, Any], **how: bool) -> Non
     from rich.console import Console
 
     from hpsearch import addresses, session
-    from hpsearch.results import Results
-    from hpsearch.terminal import show
-    from hpsearch.terminal.console import display
+    from hpsearch.places import Place
 
     console = Console(highlight=False)
     count = len(config.stages)
     title = f"{config.study.name}: {config.num_trials} trials in {count} stage{'s' * (count != 1)}"
-    with display(console, title) as screen:
+    with ExitStack() as stack:
 
         def begin(workers: int) -> Any:
+            from hpsearch.terminal.console import display  # long to import: beside Ray's start
+
             if place["address"] is not None and addresses.is_open(place["address"]):
                 _warn(OPEN.format(place["address"]))
-            return screen(workers)
+            return stack.enter_context(display(console, title))(workers)
 
-        conclusion = session.run(config, folder, session.Place(**place), begin, warn=_warn, **how)
+        conclusion = session.run(config, folder, Place(**place), begin, warn=_warn, **how)
+    from hpsearch.results import Results
+    from hpsearch.terminal import show
+
     show.show_conclusion(console, folder, Results.load(folder.path), conclusion)
 
 

@@ -1,0 +1,68 @@
+"""A run's data, read and checked in a thread while Ray starts."""
+
+from typing import TYPE_CHECKING
+
+from hpsearch.background import Background
+from hpsearch.config import SearchConfig
+from hpsearch.folder import RunFolder
+from hpsearch.interrupts import Interrupts
+from workers.data import Dataset
+
+if TYPE_CHECKING:
+    from hpsearch.datasets import Split
+
+
+def load(config: SearchConfig, run: RunFolder | None) -> tuple["Split", list[str]]:
+    """Return a config's data, which must be those of a ``run`` that goes on, and warnings.
+
+    Raises
+    ------
+    InputError
+        If the data can't be used, do not fit the config, or are not the run's.
+    """
+    from hpsearch import master  # noqa: F401 (long to import, and needed next)
+    from hpsearch.preflight import load_data
+
+    warnings: list[str] = []
+    split = load_data(config, warnings.append)
+    if run is not None:
+        run.check_data(split.digest)
+    return split, warnings
+
+
+class Loading:
+    """The data on their way.
+
+    Parameters
+    ----------
+    config
+        The run's.
+    run
+        Its folder, if it goes on.
+    interrupts
+        Who answers signals: at once, while nothing else is done than to wait.
+    """
+
+    def __init__(self, config: SearchConfig, run: RunFolder | None, interrupts: Interrupts) -> None:
+        self._background = Background(lambda: load(config, run))
+        self._interrupts = interrupts
+
+    def look(self) -> None:
+        """Raise what has happened meanwhile: a signal, or an error in the data."""
+        self._interrupts.check()
+        self._background.check()
+
+    def result(self) -> tuple["Split", list[str]]:
+        """Wait for the data and the warnings about them; raises as `load` does."""
+        self._interrupts.install()
+        result = self._background.result()
+        self._interrupts.at_once = False
+        return result
+
+    def dataset(self) -> Dataset:
+        """Wait for what workers see of the data; raises as `load` does."""
+        return self.result()[0].dataset
+
+    def close(self) -> None:
+        """Wait until nothing is read any more."""
+        self._background.close()
