@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from workers.data import FITTED
 from workers.errors import CheckpointError, InputError
@@ -18,6 +18,8 @@ from workers.preprocessing import Preprocessing
 from workers.target_scale import TargetScale
 
 Floats = NDArray[np.floating[Any]]
+
+_BLAS = ThreadpoolController()  # finding the libraries takes milliseconds, setting them none
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +43,7 @@ class FittedNetwork:
 
         ``x`` is raw, ``(rows, features)``. Raises InputError for values that are too large.
         """
-        with threadpool_limits(1):
+        with _BLAS.limit(limits=1):
             raw = predict(
                 [self.spec],
                 self.parameters[np.newaxis],
@@ -112,6 +114,13 @@ def fitted(
     if not all(array.dtype.kind == "f" and np.isfinite(array).all() for array in given):
         raise CheckpointError(f"the checkpoint's {name} are not all finite numbers")
     return FittedNetwork(spec, features, outputs, row, statistics, preprocessing, target_scale)
+
+
+def warm_up() -> None:
+    """Predict something: what Numba does before its first kernel takes a third of a second."""
+    spec = NetworkSpec(hidden=(1,))
+    row = np.zeros((1, layout(spec, features=1, scores=2).size), np.float32)
+    predict([spec], row, np.zeros((1, 1), np.float32), features=1, outputs=2)
 
 
 def _below(prefix: str, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

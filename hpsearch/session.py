@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from hpsearch import creation
+from hpsearch.background import Background
 from hpsearch.config import SearchConfig
 from hpsearch.executors import Executor
 from hpsearch.folder import RunFolder
@@ -109,15 +110,20 @@ def _train(
     interrupts: Interrupts,
 ) -> "Search":
     """Perform the search until every stage is over, and end the workers."""
+    from hpsearch.fitted import warm_up
     from hpsearch.master import Master, prepare, tidy
 
     tidy(folder, store)
     search = prepare(config, store, data, workers=executor.workers)
     watch = begin(executor.workers)
+    warming: Background[None] | None = None
 
     def watch_and_check(search: "Search") -> None:
+        nonlocal warming
         watch(search)
         interrupts.check()
+        if warming is None and any(trial.epochs_done for trial in search.trials.values()):
+            warming = Background(warm_up)  # Models predict as soon as the last one is trained.
 
     interrupts.at_once = False
     Master(search, folder=folder, store=store, executor=executor).run(watch_and_check)
