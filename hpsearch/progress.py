@@ -40,12 +40,17 @@ class Best:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """The whole search; ``share`` is the part of all epochs that are over, from 0 to 1."""
+    """The whole search: trials that ended and that are trained now; epochs trained and left.
+
+    Epochs that a trial did without, since it was pruned, failed or stopped early, are neither.
+    """
 
     stages: tuple[StageProgress, ...]
     best: Best | None
     ended: int
-    share: float
+    running: int
+    epochs: int
+    left: int
 
 
 def progress(search: Search) -> Progress:
@@ -58,14 +63,14 @@ def progress(search: Search) -> Progress:
     ]
     scored = [r for r in search.trials.values() if r.score is not None and r.state != "failed"]
     best = min(scored, key=_rank, default=None)
-    done = sum(r.epochs if r.ended else r.epochs_done for r in search.trials.values())
-    begun = sum(r.epochs for r in search.trials.values())
-    total = begun + _planned(search)
+    begun = sum(r.epochs - r.epochs_done for r in search.trials.values() if not r.ended)
     return Progress(
         stages=tuple(stages),
         best=None if best is None else _best(search, best),
         ended=sum(stage.ended for stage in stages),
-        share=done / max(total, 1),
+        running=sum(record.state == "running" for record in search.trials.values()),
+        epochs=sum(record.epochs_done for record in search.trials.values()),
+        left=0 if search.finished else begun + _planned(search),
     )
 
 

@@ -15,6 +15,7 @@ from hpsearch.master import Watch
 from hpsearch.progress import Progress, StageProgress, progress
 from hpsearch.search import Search
 from hpsearch.space import text_of
+from hpsearch.terminal.pace import Pace, span
 from hpsearch.terminal.show_tables import new_table, score_text, width_of
 
 REFRESH_SECONDS = 0.25
@@ -31,22 +32,13 @@ def params_text(params: Mapping[str, Any]) -> str:
     return " ".join(f"{name}={text_of(value)}" for name, value in params.items())
 
 
-def rate_text(state: Progress, seconds: float) -> str:
-    """Return the speed and the time left, by the share of all epochs that are over."""
-    speed = f"{state.ended / max(seconds, 1e-9):.1f} trials/s"
-    if state.share in (0, 1):
-        return speed
-    left = seconds / state.share - seconds
-    return f"{speed}, {left:.0f} s left" if left < 120 else f"{speed}, {left / 60:.0f} min left"
-
-
 class LiveTable:
     """A table that is drawn anew while the search runs; for terminals."""
 
-    def __init__(self, console: Console, title: str, workers: int) -> None:
+    def __init__(self, console: Console, title: str) -> None:
         self._title = title
-        self._workers = workers
         self._began = time.monotonic()
+        self._pace = Pace(self._began)
         self._drawn = 0.0
         self._search: Search | None = None
         self._live = Live(console=console, auto_refresh=False)
@@ -55,19 +47,20 @@ class LiveTable:
     def update(self, search: Search) -> None:
         """Draw the present state, a few times a second at most."""
         self._search = search
-        if time.monotonic() - self._drawn >= REFRESH_SECONDS:
-            self._drawn = time.monotonic()
-            self._live.update(self._draw(search), refresh=True)
+        now = time.monotonic()
+        if now - self._drawn >= REFRESH_SECONDS:
+            self._drawn = now
+            self._live.update(self._draw(search, now), refresh=True)
 
     def close(self) -> None:
         """Leave the last state on the screen."""
         if self._search is not None:
-            self._live.update(self._draw(self._search), refresh=True)
+            self._live.update(self._draw(self._search, time.monotonic()), refresh=True)
         self._live.stop()
 
-    def _draw(self, search: Search) -> Group:
-        seconds = time.monotonic() - self._began
+    def _draw(self, search: Search, now: float) -> Group:
         state = progress(search)
+        self._pace.note(now, state)
         metric = search.config.study.metric
         lines: list[RenderableType] = [self._table(state, search), Text("")]
         if state.best is not None:
@@ -75,9 +68,8 @@ class LiveTable:
             where = f"trial {best.trial} ({best.stage})"
             text = f"best so far: {metric} {score_text(best.score)}, {where}, "
             lines.append(Text(text + params_text(best.params), style="green"))
-        foot = f"{_counted(state.ended, 'trial')} in {seconds:.1f} s, "
-        foot += f"{_counted(self._workers, 'worker')}, "
-        lines.append(Text(foot + rate_text(state, seconds), style="dim"))
+        foot = f"{_counted(state.ended, 'trial')} in {span(now - self._began)}, {self._pace.text}"
+        lines.append(Text(foot, style="dim"))
         return Group(*lines)
 
     def _table(self, state: Progress, search: Search) -> RenderableType:
@@ -125,17 +117,20 @@ def _counted(count: int, what: str) -> str:
 class PlainLines:
     """A line for each stage and each improvement, and a summary now and then."""
 
-    def __init__(self, console: Console, title: str, workers: int) -> None:
+    def __init__(self, console: Console, title: str) -> None:
         self._console = console
-        self._began = self._spoke = time.monotonic()
+        self._spoke = time.monotonic()
+        self._pace = Pace(self._spoke)
         self._state: Progress | None = None
         self._best: float | None = None
         self._stages = 0
-        self._say(f"{title}, {_counted(workers, 'worker')}")
+        self._say(title)
 
     def update(self, search: Search) -> None:
         """Say what is new."""
+        now = time.monotonic()
         state = self._state = progress(search)
+        self._pace.note(now, state)
         best, metric = state.best, search.config.study.metric
         if best is not None and best.score != self._best:
             self._best = best.score
@@ -147,7 +142,8 @@ class PlainLines:
                 f"stage {stage.name}: {_counted(stage.trials, 'trial')}; {ranges_text(stage)}"
             )
         self._stages = len(search.stages)
-        if time.monotonic() - self._spoke >= SUMMARY_SECONDS:
+        if now - self._spoke >= SUMMARY_SECONDS:
+            self._spoke = now
             self._summarize(state)
 
     def close(self) -> None:
@@ -156,10 +152,7 @@ class PlainLines:
             self._summarize(self._state)
 
     def _summarize(self, state: Progress) -> None:
-        self._spoke = time.monotonic()
-        self._say(
-            f"{_counted(state.ended, 'trial')} ended, {rate_text(state, self._spoke - self._began)}"
-        )
+        self._say(f"{_counted(state.ended, 'trial')} ended, {self._pace.text}")
 
     def _say(self, text: str) -> None:
         self._console.print(Text(text), soft_wrap=True)
@@ -169,14 +162,13 @@ class PlainLines:
 def display(console: Console, title: str) -> Iterator[Callable[[int], Watch]]:
     """Show a search while it runs: a live table on a terminal, plain lines elsewhere.
 
-    What is yielded is called with the number of workers, and returns what is to be called
-    with the search again and again.
+    What is yielded is called with the number of workers, and returns what is to be called with the search again and again.
     """
     kind = LiveTable if console.is_terminal else PlainLines
     views: list[LiveTable | PlainLines] = []
 
     def begin(workers: int) -> Watch:
-        views.append(kind(console, title, workers))
+        views.append(kind(console, f"{title}, {_counted(workers, 'worker')}"))
         return views[-1].update
 
     try:
