@@ -65,7 +65,7 @@ def trials_a_second(folder: Path, space: dict[str, Any], place: Place, trials: i
         }
     )
     watch = Watch()
-    session.run(search, RunFolder(folder / "run"), place, lambda _workers: watch)
+    session.run(search, RunFolder(folder / "run"), place, lambda _workers, _site: watch)
     return watch.rate(trials)
 
 

@@ -24,9 +24,16 @@ _STATUS = b"\x0bgrpc-status"
 _WELCOME = _STATUS + b"\x010"
 _LONGEST_ANSWER = 2**16
 
+_SUBMIT = "submit the search to that dashboard: ray job submit --address URL -- hpsearch run ..."
+_REMEDIES = {
+    "ray": "leave Ray Client out: give HOST:PORT of the head node, from a node of the cluster",
+    "http": _SUBMIT,
+    "https": _SUBMIT,
+}
+
 
 def endpoint(address: str) -> tuple[str, int]:
-    """Return host and port of an address that :func:`check_address` takes.
+    """Return host and port of an address that :func:`check_form` takes.
 
     >>> endpoint("[::1]:6379")
     ('::1', 6379)
@@ -35,23 +42,27 @@ def endpoint(address: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
-def check_address(address: str) -> None:
-    """Raise unless a server of Ray's kind answers at ``address``.
+def check_form(address: str, *, said: str) -> None:
+    """Raise InputError unless ``address`` is ``HOST:PORT``; ``said`` is what the user gave."""
+    host, _, port = address.rpartition(":")
+    if host and "/" not in address and port.isdecimal() and 0 < int(port) < 65536:
+        return
+    scheme = address.partition("://")[0]
+    remedy = _REMEDIES.get(scheme, "give that of the head node, such as 10.0.0.1:6379")
+    raise InputError("the address of a Ray cluster is HOST:PORT, auto or local", said, remedy)
+
+
+def check_answer(address: str) -> None:
+    """Raise unless a server of Ray's kind answers at ``address``, which is ``HOST:PORT``.
 
     Ray itself would try for minutes and then end the process. Every gRPC server answers
     the greeting of HTTP/2 with its settings; a dashboard or a closed port does not.
 
     Raises
     ------
-    InputError
-        If this is no ``HOST:PORT``.
     RunError
         If nobody answers, or somebody else.
     """
-    host, _, port = address.rpartition(":")
-    if not host or "/" in address or not port.isdecimal() or not 0 < int(port) < 65536:
-        remedy = "give that of the head node, such as 10.0.0.1:6379"
-        raise InputError("the address of a Ray cluster is HOST:PORT", repr(address), remedy)
     try:
         answer = _answer(*endpoint(address))
     except (OSError, UnicodeError) as error:

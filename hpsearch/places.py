@@ -1,8 +1,10 @@
-"""Where to train: what the user says, and who trains there."""
+"""Where to train: what the user says, where that is, and who trains there."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from hpsearch import addresses, discovery
 from hpsearch.config import SearchConfig
 from hpsearch.executors import Executor, SerialExecutor
 from hpsearch.folder import RunFolder
@@ -10,14 +12,17 @@ from hpsearch.watched import WatchedExecutor
 from workers.data import Dataset
 from workers.messages import RunSettings
 
+VARIABLE = "RAY_ADDRESS"
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where to train.
+    """Where to train, in the user's words.
 
-    ``workers`` is how many (None: one a CPU), ``address`` a Ray cluster to join (None:
-    one of the run's own), ``in_process`` trains in this process, without Ray, where
-    workers take turns (None: one).
+    ``workers`` is how many (None: one a CPU). ``address`` is a Ray cluster to join:
+    ``HOST:PORT``; ``auto``, the one that runs on this machine; or ``local``, one of the
+    run's own. None is what the environment's `VARIABLE` says, or ``local``. ``in_process``
+    trains in this process, without Ray, where workers take turns (None: one).
     """
 
     workers: int | None = None
@@ -25,20 +30,55 @@ class Place:
     in_process: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A place that was looked up, and what to call it: ``on the Ray cluster at 10.0.0.1:6379``.
+
+    ``address`` is ``HOST:PORT`` of a cluster to join, or None.
+    """
+
+    address: str | None
+    text: str
+
+
+def locate(place: Place) -> Site:
+    """Return where ``place`` is.
+
+    Raises
+    ------
+    InputError
+        If its address is none.
+    RunError
+        If it is ``auto`` and no cluster runs here.
+    """
+    if place.in_process:
+        return Site(None, "in this process")
+    word, source, note = place.address, "", ""
+    if word is None:
+        # Ray counts an empty variable as none, too.
+        word, source, note = os.environ.get(VARIABLE) or "local", f"{VARIABLE}=", f" ({VARIABLE})"
+    if word == "local":
+        return Site(None, "on a cluster of its own")
+    address = discovery.running_cluster() if word == "auto" else word
+    addresses.check_form(address, said=f"{source}{address!r}")
+    return Site(address, f"on the Ray cluster at {address}{note}")
+
+
 def make_executor(
     place: Place,
+    site: Site,
     config: SearchConfig,
     folder: RunFolder,
     *,
     data: Callable[[], Dataset],
     look: Callable[[], None],
 ) -> Executor:
-    """Return who trains a run; ``data`` is asked for once Ray is there, ``look`` called until then.
+    """Return who trains a run at a place, which `locate` found.
+
+    ``data`` is asked for once Ray is there, ``look`` called until then.
 
     Raises
     ------
-    InputError
-        If the place is none.
     RunError
         If Ray does not start or answer.
     """
@@ -55,6 +95,6 @@ def make_executor(
         return SerialExecutor(data(), settings, workers=place.workers or 1)
     from hpsearch.ray_executor import RayExecutor  # half a second, only when it is needed
 
-    executor = RayExecutor(data, settings, workers=place.workers, address=place.address, look=look)
+    executor = RayExecutor(data, settings, workers=place.workers, address=site.address, look=look)
     silence = config.study.max_silence
     return WatchedExecutor(executor, silence_seconds=silence, seed=config.study.seed)

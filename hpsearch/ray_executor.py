@@ -31,10 +31,10 @@ class RayExecutor:
 
     ``data`` and ``settings`` are what every worker needs; the data are asked for when Ray
     is there, and go into the object store once. ``workers`` is how many (None: one for each
-    CPU of the cluster), ``address`` a running cluster to join (None: one is started on this
-    machine, for this run only), and ``look`` is called while that starts. Raises `InputError`
-    if the address is none, `RunError` if there is no such cluster or Ray does not start, and
-    what ``data`` and ``look`` raise.
+    CPU of the cluster), ``address`` is ``HOST:PORT`` of a running cluster to join (None: one is
+    started on this machine, for this run only), and ``look`` is called while that starts.
+    Raises `RunError` if there is no such cluster or Ray does not start, and what ``data`` and
+    ``look`` raise.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class RayExecutor:
             _init("Ray did not start on this machine", **options)
 
     def _join(self, address: str) -> None:
-        addresses.check_address(address)
+        addresses.check_answer(address)
         with cluster.variable("RAY_gcs_server_port_wait_time_s", str(JOIN_SECONDS)), quiet_stderr():
             _init(f"can't join {address} (a token needs RAY_AUTH_MODE=token)", address=address)
         self._check = Lifeline(address, ray_internals.raylet_socket()).check

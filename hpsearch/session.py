@@ -17,7 +17,7 @@ from hpsearch.executors import Executor
 from hpsearch.folder import RunFolder
 from hpsearch.interrupts import Interrupts
 from hpsearch.loading import Loading, load
-from hpsearch.places import Place, make_executor
+from hpsearch.places import Place, Site, locate, make_executor
 from hpsearch.store import Store
 from workers.data import Dataset
 from workers.errors import HpsearchError
@@ -27,8 +27,10 @@ if TYPE_CHECKING:
     from hpsearch.preflight import Warn
     from hpsearch.search import Search
 
-Begin = Callable[[int], Callable[["Search"], None]]
-"""Called with the number of workers once they are starting; returns who watches."""
+log = logging.getLogger("hpsearch.session")
+
+Begin = Callable[[int, Site], Callable[["Search"], None]]
+"""Called with how many workers are starting, and where; returns who watches."""
 
 
 def run(
@@ -74,10 +76,13 @@ def run(
             folder.check()
         else:
             folder.check_new()
+        site = locate(place)
         loading = Loading(config, folder if going_on else None, interrupts)
         stack.callback(loading.close)
         interrupts.at_once = False
-        executor = make_executor(place, config, folder, data=loading.dataset, look=loading.look)
+        executor = make_executor(
+            place, site, config, folder, data=loading.dataset, look=loading.look
+        )
         stack.callback(executor.close)
         split, warnings = loading.result()
         if warn is not None:
@@ -88,8 +93,13 @@ def run(
             stack.enter_context(folder.lock())
         interrupts.install()
         stack.enter_context(_logging(folder))
+        log.info("workers: %d, %s", executor.workers, site.text)
         store = stack.enter_context(Store.open(folder.database))
-        search = _train(config, folder, store, executor, split.dataset, begin, interrupts)
+        search = _train(
+            *(config, folder, store, executor, split.dataset),
+            begin=lambda workers: begin(workers, site),
+            interrupts=interrupts,
+        )
         from hpsearch import report
         from hpsearch.conclusion import conclude
 
@@ -106,7 +116,7 @@ def _train(
     store: Store,
     executor: Executor,
     data: Dataset,
-    begin: Begin,
+    begin: Callable[[int], Callable[["Search"], None]],
     interrupts: Interrupts,
 ) -> "Search":
     """Perform the search until every stage is over, and end the workers."""

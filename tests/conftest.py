@@ -1,5 +1,6 @@
 """What is made once and used by many tests: finished runs, and a Ray cluster."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -12,6 +13,8 @@ import pytest
 from hpsearch.folder import RunFolder
 from tests.commands import Command
 from tests.support import run_here, tiny_config, write_colours, write_line
+
+os.environ.pop("RAY_ADDRESS", None)  # Whoever tests on a node of a cluster tests not that one.
 
 
 @pytest.fixture(scope="session")
@@ -69,10 +72,11 @@ signal.pause()
 
 @dataclass(frozen=True, slots=True)
 class RunningCluster:
-    """A Ray cluster of two CPUs, and the process that owns it."""
+    """A Ray cluster of two CPUs, the process that owns it, and Ray's folder."""
 
     address: str
     command: Command
+    folder: Path
 
 
 @pytest.fixture(scope="session")
@@ -85,7 +89,7 @@ def cluster() -> Iterator[RunningCluster]:
             address = stdout.readline().strip() if stdout else ""
             if not address:
                 raise RuntimeError(command.wait().err)
-            yield RunningCluster(address, command)
+            yield RunningCluster(address, command, folder)
         finally:
             command.kill()
             command.wait()

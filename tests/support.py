@@ -12,7 +12,7 @@ from hpsearch import session
 from hpsearch.conclusion import Conclusion
 from hpsearch.config import SearchConfig, build
 from hpsearch.folder import RunFolder
-from hpsearch.places import Place
+from hpsearch.places import Place, Site
 from hpsearch.search import Search
 from workers.messages import Checkpoint, EpochReport
 
@@ -82,7 +82,7 @@ def write_line(path: Path, rows: int = 90) -> Path:
     return path
 
 
-def quiet(workers: int) -> Any:
+def quiet(workers: int, site: Site) -> Any:
     """Watch a run without looking."""
     return lambda search: None
 

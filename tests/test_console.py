@@ -52,7 +52,7 @@ def report(search: Search) -> None:
 
 def drawn(search: Search, width: int) -> str:
     console = screen(width)
-    live = LiveTable(console, "tiny: 10 trials in 2 stages, 2 workers")
+    live = LiveTable(console, "tiny: 10 trials in 2 stages, 2 workers in this process")
     live.update(search)
     live.close()
     return text_of(console)
@@ -72,7 +72,7 @@ def test_the_live_table_shows_what_matters(width: int) -> None:
     best = text[text.index("best so far") :]
     assert "val_accuracy 0.5000, trial 1 (coarse)" in best
     assert "learning_rate=" in best
-    assert "2 workers" in text
+    assert "2 workers in this process" in text
 
 
 @pytest.mark.parametrize(("width", "own_line"), [(120, False), (80, True), (60, True)])
@@ -91,10 +91,14 @@ def test_scores_that_are_tiny_are_not_zero() -> None:
 
 def test_plain_lines_tell_stages_ranges_and_improvements(tmp_path: Path) -> None:
     console = screen(40, terminal=False)
-    with display(console, "tiny: 10 trials in 2 stages") as begin:
-        run_here(tiny_config(), tmp_path / "run", begin=begin)
+    with display(console, "tiny: 10 trials in 2 stages") as show:
+        run_here(
+            tiny_config(),
+            tmp_path / "run",
+            begin=lambda workers, site: show(workers, site.text),
+        )
     lines = text_of(console).splitlines()
-    assert lines[0] == "tiny: 10 trials in 2 stages, 1 worker"
+    assert lines[0] == "tiny: 10 trials in 2 stages, 1 worker in this process"
     stages = [line for line in lines if line.startswith("stage ")]
     assert stages[0] == "stage coarse: 6 trials; learning_rate 0.001 .. 1 (log), dropout 0 .. 0.5"
     assert stages[1].startswith("stage fine: 4 trials; learning_rate ")
@@ -129,7 +133,7 @@ def test_a_terminal_is_given_back_after_an_error() -> None:
 
     def fail() -> None:
         with display(console, "x") as begin:
-            begin(1)(a_search())
+            begin(1, "here")(a_search())
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):

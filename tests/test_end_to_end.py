@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from hpsearch import config as configs
+from hpsearch import discovery
 from hpsearch.cli import main
 from tests.commands import Command, Ended, write_config
 from tests.conftest import CLUSTER, RunningCluster, short_folder
@@ -24,6 +25,7 @@ SPACE = {
     "dropout": {"type": "float", "low": 0.0, "high": 0.5},
 }
 LISTEN = "0A"
+RULE = "the address of a Ray cluster is HOST:PORT, auto or local"
 
 
 @dataclass(frozen=True)
@@ -41,12 +43,18 @@ class LocalRun:
 
 @pytest.fixture(scope="module")
 def local_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRun]:
-    """A run of two workers, in a home where nothing can be written."""
+    """A run of two workers, in a home where nothing can be written.
+
+    Of the cluster that the environment names it knows nothing: it is told ``local``.
+    """
     folder = tmp_path_factory.mktemp("local")
     config = write_config(folder / "tiny.yaml", search_space=SPACE)
     with short_folder() as short:
         command = Command(
-            *("run", config, "--results", folder, "--workers", "2"), folder=short, HOME="/dev/null"
+            *("run", config, "--results", folder, "--workers", "2", "--address", "local"),
+            folder=short,
+            HOME="/dev/null",
+            RAY_ADDRESS="127.0.0.1:1",
         )
         command.until(lambda: len(command.find("ray::Training")) == 2)
         listening = listeners(command)
@@ -84,6 +92,10 @@ def address(text: str) -> str:
 def test_a_run_ends_well_and_says_nothing_of_ray(local_run: LocalRun) -> None:
     assert (local_run.ended.code, local_run.ended.err) == (0, "")
     assert "Leaderboard" in local_run.ended.out
+    where = "2 workers on a cluster of its own"
+    assert local_run.ended.out.splitlines()[0] == f"tiny: 10 trials in 2 stages, {where}"
+    first = (local_run.path / "master.log").read_text().splitlines()[0]
+    assert first.endswith("workers: 2, on a cluster of its own")
     words = local_run.ended.out.lower().replace("/", " ").split()
     assert not [word for word in words if word.startswith(("ray", "(ray", "[ray", "warn"))]
 
@@ -142,12 +154,18 @@ def table(run: Path) -> str:
 
 
 def test_one_worker_and_two_give_the_same_table(
-    local_run: LocalRun, cluster: RunningCluster, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    local_run: LocalRun,
+    cluster: RunningCluster,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The one on a cluster that runs already, and goes on running."""
-    how = ("--workers", "1", "--address", cluster.address)
-    result = call("run", local_run.config, "--results", tmp_path, *how)
+    """The one on a cluster that runs already, and goes on running: the environment names it."""
+    monkeypatch.setenv("RAY_ADDRESS", cluster.address)
+    result = call("run", local_run.config, "--results", tmp_path, "--workers", "1")
     assert result.exit_code == 0, result.output
+    where = f"1 worker on the Ray cluster at {cluster.address} (RAY_ADDRESS)"
+    assert result.stdout.splitlines()[0] == f"tiny: 10 trials in 2 stages, {where}"
     warning = f"warning: the cluster at {cluster.address} asks for no token: whoever reaches it"
     assert result.stderr == f"{warning} can run code on it\n"
     assert capfd.readouterr() == ("", "")
@@ -162,12 +180,19 @@ def test_one_worker_and_two_give_the_same_table(
     ("where", "code", "message"),
     [
         ("127.0.0.1:1", 1, "hpsearch: no Ray cluster answers at 127.0.0.1:1: "),
-        ("somewhere", 2, "hpsearch: the address of a Ray cluster is HOST:PORT; got 'somewhere'; "),
+        ("auto", 1, "hpsearch: auto is the Ray cluster that runs on this machine, and there is "),
+        ("somewhere", 2, f"hpsearch: {RULE}; got 'somewhere'; "),
     ],
 )
 def test_a_wrong_address(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str], where: str, code: int, message: str
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    where: str,
+    code: int,
+    message: str,
 ) -> None:
+    monkeypatch.setattr(discovery, "PROCESSES", tmp_path)
     config = write_config(tmp_path / "tiny.yaml")
     results = tmp_path / "results"
     result = call("run", config, "--results", results, "--address", where)

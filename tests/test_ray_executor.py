@@ -28,7 +28,7 @@ from tests.conftest import RunningCluster
 from tests.faults.outcome import difference, outcome
 from tests.support import run_here, tiny_config
 from workers.data import Dataset
-from workers.errors import InputError, RunError
+from workers.errors import RunError
 from workers.messages import Pack, RunSettings, Trial
 from workers.nn.spec import NetworkSpec
 from workers.training import train
@@ -239,7 +239,7 @@ def test_a_worker_killed_in_its_pack_changes_nothing(
                 os.kill(pid, signal.SIGKILL)
 
     place = Place(workers=2, address=cluster.address)
-    session.run(config, folder, place, lambda _: watch)
+    session.run(config, folder, place, lambda workers, site: watch)
     assert killed
     assert difference(outcome(folder.path), undisturbed) is None
     with Store.read(folder.database) as store:
@@ -273,18 +273,6 @@ def website() -> Iterator[int]:
     server.server_close()
 
 
-@pytest.mark.parametrize(
-    "address",
-    [
-        *("", "auto", "head", "head:", ":6379", "head:0", "head:65536", "head:x"),
-        *("ray://head:1", "http://head:1"),
-    ],
-)
-def test_what_is_no_address(address: str) -> None:
-    with pytest.raises(InputError, match="HOST:PORT"):
-        addresses.check_address(address)
-
-
 def test_addresses_at_which_no_cluster_answers(
     website: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -298,11 +286,11 @@ def test_addresses_at_which_no_cluster_answers(
             f"{'a' * 70}.b:6379",
         ):
             with pytest.raises(RunError, match=f"no Ray cluster answers at {address}: "):
-                addresses.check_address(address)
+                addresses.check_answer(address)
 
 
 def test_a_cluster_answers(cluster: RunningCluster) -> None:
-    addresses.check_address(cluster.address)
+    addresses.check_answer(cluster.address)
     assert addresses.is_open(cluster.address)
 
 

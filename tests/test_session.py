@@ -5,7 +5,7 @@ import os
 import shutil
 import sqlite3
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,10 @@ from hpsearch.config import SearchConfig
 from hpsearch.folder import RunFolder
 from hpsearch.interrupts import Interrupted
 from hpsearch.master import Watch
+from hpsearch.places import Site
 from hpsearch.results import Results
 from hpsearch.search import Search
+from hpsearch.session import Begin
 from tests.support import run_here, tiny_config, write_colours
 from workers import arithmetic
 from workers.checkpoints import file_name
@@ -29,10 +31,10 @@ class Stopped(Exception):
     """What ends a run in a test, where a process would have been killed."""
 
 
-def stop_after(rounds: int) -> Callable[[int], Watch]:
+def stop_after(rounds: int) -> Begin:
     """Watch a run that ends without a word after so many rounds."""
 
-    def begin(workers: int) -> Watch:
+    def begin(workers: int, site: Site) -> Watch:
         left = iter(range(rounds))
 
         def watch(search: Search) -> None:
@@ -353,7 +355,7 @@ def test_a_run_goes_on_with_its_own_data(tmp_path: Path, row: int) -> None:
 
 
 def test_one_master_a_run(tmp_path: Path) -> None:
-    def begin(workers: int) -> Watch:
+    def begin(workers: int, site: Site) -> Watch:
         def watch(search: Search) -> None:
             for options in ({"resume": True}, {"overwrite": True}):
                 with pytest.raises(RunError, match="process"):
@@ -380,7 +382,7 @@ def test_a_half_deleted_run_is_told(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("rounds", [0, 2])
 def test_a_signal_stops_the_run_between_two_rounds(tmp_path: Path, rounds: int) -> None:
-    def begin(workers: int) -> Watch:
+    def begin(workers: int, site: Site) -> Watch:
         left: Iterator[int] = iter(range(rounds))
 
         def watch(search: Search) -> None:

@@ -27,7 +27,12 @@ OPEN = "the cluster at {} asks for no token: whoever reaches it can run code on 
 
 _PLACE = (
     click.option("--workers", type=click.IntRange(min=1), help="How many; default: one a CPU."),
-    click.option("--address", help="A running Ray cluster to join; default: one of its own."),
+    click.option(
+        "--address",
+        metavar="HOST:PORT|auto|local",
+        help="A running Ray cluster to join; auto: the one on this machine; local: one of its "
+        "own. Default: what RAY_ADDRESS says, else local.",
+    ),
     click.option("--in-process", is_flag=True, help="Train in this process, without Ray."),
 )
 
@@ -113,20 +118,22 @@ def _search(config: Any, folder: Any, place: dict[str, Any], **how: bool) -> Non
     """Run a search with its display, and show what it came to."""
     from rich.console import Console
 
+    if place["in_process"] and place["address"] is not None:
+        raise click.UsageError("--in-process and --address exclude each other")
     from hpsearch import addresses, session
-    from hpsearch.places import Place
+    from hpsearch.places import Place, Site
 
     console = Console(highlight=False)
     count = len(config.stages)
     title = f"{config.study.name}: {config.num_trials} trials in {count} stage{'s' * (count != 1)}"
     with ExitStack() as stack:
 
-        def begin(workers: int) -> Any:
+        def begin(workers: int, site: Site) -> Any:
             from hpsearch.terminal.console import display  # long to import: beside Ray's start
 
-            if place["address"] is not None and addresses.is_open(place["address"]):
-                _warn(OPEN.format(place["address"]))
-            return stack.enter_context(display(console, title))(workers)
+            if site.address is not None and addresses.is_open(site.address):
+                _warn(OPEN.format(site.address))
+            return stack.enter_context(display(console, title))(workers, site.text)
 
         conclusion = session.run(config, folder, Place(**place), begin, warn=_warn, **how)
     from hpsearch.results import Results

@@ -159,16 +159,17 @@ class PlainLines:
 
 
 @contextmanager
-def display(console: Console, title: str) -> Iterator[Callable[[int], Watch]]:
+def display(console: Console, title: str) -> Iterator[Callable[[int, str], Watch]]:
     """Show a search while it runs: a live table on a terminal, plain lines elsewhere.
 
-    What is yielded is called with the number of workers, and returns what is to be called with the search again and again.
+    What is yielded is called with how many workers there are and where, and returns what is
+    to be called with the search again and again.
     """
     kind = LiveTable if console.is_terminal else PlainLines
     views: list[LiveTable | PlainLines] = []
 
-    def begin(workers: int) -> Watch:
-        views.append(kind(console, f"{title}, {_counted(workers, 'worker')}"))
+    def begin(workers: int, where: str) -> Watch:
+        views.append(kind(console, f"{title}, {_counted(workers, 'worker')} {where}"))
         return views[-1].update
 
     try:

@@ -194,7 +194,7 @@ def _witnessed(path: Path) -> Any:
                     os.write(descriptor, f"{number} {epoch}\n".encode())
                     seen[number] = epoch
 
-        yield lambda workers: watch
+        yield lambda workers, where: watch
         os.close(descriptor)
 
     return display
