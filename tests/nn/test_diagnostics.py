@@ -135,6 +135,8 @@ KINDS: dict[str, dict[str, Any]] = {
     "plain": {},
     "deep": {"hidden": (5, 6, 4), "activation": "tanh", "optimizer": "adam"},
     "normalized": {"batch_normalization": True, "dropout": 0.3, "l1": 1e-3},
+    "one row left": {"batch_normalization": True, "batch_size": 23},
+    "one batch and a row": {"batch_normalization": True, "batch_size": 69},
     "clipped": {"clip_norm": 0.1, "max_norm": 1.0, "optimizer": "rmsprop"},
     "maxout": {"activation": "maxout"},
     "full": {"batch_size": "full", "optimizer": "lbfgs", "lbfgs_iterations": 3},

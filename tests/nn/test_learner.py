@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -74,6 +75,36 @@ def test_averaged_weights_get_their_own_normalization_statistics():
     expected = np.concatenate([z.mean(axis=0), z.var(axis=0)])
     np.testing.assert_allclose(state["averaged.statistics"], expected, rtol=1e-12)
     assert not np.allclose(state["statistics"], expected, rtol=1e-3)
+
+
+@pytest.mark.parametrize("batches", [[13, 13, 14], [39, 1], [20, 20], [14, 14, 12]])
+def test_running_statistics_are_those_of_batches_that_have_a_variance(batches):
+    """A row that remains alone joins the batch before; variances are biased."""
+    spec = NetworkSpec(
+        hidden=(4,),
+        batch_normalization=True,
+        normalization_decay=0.5,
+        batch_size=batches[0],
+        optimizer="sgd",
+        learning_rate=1e-300,
+    )
+    learner = _learner(spec)
+    weights = learner.state(0)["parameters"][:24].reshape(6, 4)
+    _train(learner, [1])
+    joined = [40] if batches == [39, 1] else batches
+    z = np.split(X @ weights, np.cumsum(joined)[:-1])
+    seen = np.array([np.concatenate([part.mean(axis=0), part.var(axis=0)]) for part in z])
+    shares = {1: [1.0], 2: [0.5, 0.5], 3: [0.25, 0.25, 0.5]}[len(seen)]
+    expected = np.array(shares) @ seen
+    np.testing.assert_allclose(learner.state(0)["statistics"], expected, rtol=1e-10)
+
+
+def test_one_row_more_than_a_batch_is_one_batch():
+    spec = NetworkSpec(hidden=(4,), batch_normalization=True, optimizer="adam")
+    joined, full = (_learner(replace(spec, batch_size=size)) for size in (39, "full"))
+    assert np.array_equal(_train(joined, [1, 2, 3]), _train(full, [1, 2, 3]))
+    states = [learner.state(0) for learner in (joined, full)]
+    assert all(np.array_equal(states[0][name], states[1][name]) for name in states[1])
 
 
 def test_normalized_scores_do_not_change_with_the_scale_of_a_layer():

@@ -38,14 +38,14 @@ class Engine:
         self._totals = np.zeros(members)
         task = LOSSES[self.net.spec.loss].task
         self._minimizes = OPTIMIZERS[self.net.spec.optimizer].update is None
-        steps = 1 if self._minimizes else -(-rows // self.batch)
+        steps = 1 if self._minimizes else self._whole // self.batch + (self._whole < rows)
         self._rates = np.zeros((steps, members, 5), kind)
         empty = np.zeros(rows) if task == "classification" else np.zeros((rows, outputs))
         self._targets = targets(self.net, *[empty] * memory.splits)
         self._update = update_calls(
             memory, layout, self.net.gradient, clock=self._clock, rates=self._rates
         )
-        sizes = set() if self._minimizes else {self.batch, rows % self.batch} - {0}
+        sizes = set() if self._minimizes else {self.batch, rows - self._whole} - {0}
         self.programs = {size: self._program(size) for size in sizes}
 
     @property
@@ -53,6 +53,17 @@ class Engine:
         """Rows of a full mini-batch."""
         size = self.net.spec.batch_size
         return self._rows if isinstance(size, str) else min(size, self._rows)
+
+    @property
+    def _whole(self) -> int:
+        """Rows of all full mini-batches; the rest make one more.
+
+        Under batch normalization a single row that remains joins the batch before: it has
+        no variance.
+        """
+        rest = self._rows % self.batch
+        lone = rest == 1 and bool(self._layout.scales)
+        return self._rows - rest - self.batch * lone
 
     def _program(self, batch: int) -> tuple[Passes, list[Call]]:
         passes = Passes(self.net, batch, training=True, keys=self._keys, clock=self._clock)
@@ -90,13 +101,13 @@ class Engine:
         return self._totals / self._rows
 
     def _descend(self, x: Sequence[NDArray[Any]], order: Integers, probe: Probe | None) -> None:
-        whole = self._rows // self.batch * self.batch
-        last = whole - self.batch if probe else whole
+        whole = self._whole
+        last = max(whole - self.batch, 0) if probe else whole
         self._steps(x, order[:, :last].reshape(len(order), -1, self.batch), 0)
-        if probe:
+        if last < whole:
             self._steps(x, order[:, np.newaxis, last:whole], last, probe)
         if whole < self._rows:
-            self._steps(x, order[:, np.newaxis, whole:], whole)
+            self._steps(x, order[:, np.newaxis, whole:], whole, None if whole else probe)
 
     def _steps(
         self, x: Sequence[NDArray[Any]], batches: Integers, start: int, probe: Probe | None = None
