@@ -167,6 +167,7 @@ def _dataset(
         x_validation=x["validation"],
         y_validation=y_validation,
         classes=labels.classes,
+        class_type=labels.class_type,
         feature_names=table.feature_names,
         target=table.target,
         preprocessing=preprocessing,

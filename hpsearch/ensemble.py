@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpsearch import model
+from hpsearch.data.label_types import Label
 from hpsearch.folder import RunFolder
 from hpsearch.model import Floats, Model
 from hpsearch.selection import METHODS
@@ -38,6 +39,11 @@ class Ensemble:
     def classes(self) -> tuple[str, ...]:
         """The class labels in the order of the probabilities; empty in regression."""
         return self.members[0].classes
+
+    @property
+    def labels(self) -> tuple[Label, ...]:
+        """The same as what they were in the source: text, booleans or numbers."""
+        return self.members[0].labels
 
     def predict_proba(self, x: NDArray[Any]) -> Floats:
         """Return ``sum_k weights[k] * probabilities_k``, ``(rows, classes)``.

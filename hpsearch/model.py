@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hpsearch.data import label_types
+from hpsearch.data.label_types import Label
 from hpsearch.fitted import FittedNetwork, Floats, fitted
 from hpsearch.settings.networks import parse_network
 from workers import checkpoints, splits
@@ -44,6 +46,14 @@ class Model:
     def classes(self) -> tuple[str, ...]:
         """The class labels in the order of the probabilities; empty in regression."""
         return tuple(self.metadata["classes"])
+
+    @cached_property
+    def labels(self) -> tuple[Label, ...]:
+        """The classes as what they were in the source: text, booleans or numbers."""
+        try:
+            return label_types.values(self.classes, self.metadata.get("class_type"))
+        except ValueError as error:
+            raise CheckpointError(f"the checkpoint's classes have no type: {error}") from error
 
     @cached_property
     def spec(self) -> NetworkSpec:

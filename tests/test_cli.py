@@ -103,6 +103,9 @@ def test_from_a_csv_with_text_labels_to_predictions() -> None:
     assert (result.exit_code, result.stdout) == (0, "")
     assert result.stderr == "20 predictions in out.csv\n"
     assert (pd.read_csv("out.csv")["prediction"] == colours).mean() > 0.8
+    result = call("predict", "results/mine", "new.csv", "--output", "-")
+    assert (result.exit_code, result.stdout) == (0, Path("out.csv").read_text())
+    assert "must end in" in refusal(call("predict", "a", "new.csv", "--output", "out.txt"))
 
 
 def test_a_built_in_regression() -> None:

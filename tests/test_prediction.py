@@ -1,16 +1,21 @@
 """Predictions for a file of new rows: columns by name, classes as text, one row each."""
 
+import csv
+import gzip
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
+from hpsearch import ensemble
 from hpsearch.folder import RunFolder
-from hpsearch.prediction import predict_file
-from tests.support import blobs
-from workers.errors import InputError
+from hpsearch.prediction import predict, predict_file
+from tests.support import blobs, run_here, tiny_config
+from workers.errors import CheckpointError, InputError
 
 
 def new_rows(path: Path, rows: int = 30, **columns: Any) -> Path:
@@ -126,3 +131,99 @@ def test_outputs_that_cannot_be_written(
     with pytest.raises(InputError, match="--output"):
         predict_file(colours_run.path, tmp_path / "new.csv", tmp_path / output)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "new.csv"]
+
+
+def labelled(path: Path, labels: list[Any]) -> RunFolder:
+    """Train one epoch on a file whose classes are ``labels``, and return the run."""
+    x, colours = blobs(60)
+    names = sorted(set(colours))
+    y = [labels[names.index(colour) % len(labels)] for colour in colours]
+    frame = pd.DataFrame(x, columns=["x", "y", "z"]).assign(label=y)
+    if path.suffix == ".parquet":
+        frame.to_parquet(path, index=False)
+    else:
+        frame.to_csv(path, index=False)
+    config = tiny_config(
+        data__source=str(path),
+        data__target="label",
+        stages=[{"name": "one", "num_trials": 1, "epochs": 1}],
+    )
+    return run_here(config, path.with_name("run"))[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "labels", "kind"),
+    [
+        ("a.csv", [3, 1, 20], "int64"),
+        ("a.csv", ["01", "02", "3"], "string"),
+        ("a.csv", ["1", "2.5", "3"], "double"),
+        ("a.csv", ["True", "False"], "string"),
+        ("a.parquet", [3, 1, 20], "int64"),
+        ("a.parquet", ["1", "2", "3"], "string"),
+        ("a.parquet", [1.0, 2.0, 3.0], "double"),
+        ("a.parquet", [True, False], "bool"),
+    ],
+)
+def test_classes_are_again_what_they_were(
+    tmp_path: Path, name: str, labels: list[Any], kind: str
+) -> None:
+    run, data = labelled(tmp_path / name, labels), new_rows(tmp_path / "new.csv")
+    for suffix in (".csv", ".csv.gz", ".parquet", ".JSONL"):
+        assert predict_file(run.path, data, tmp_path / f"out{suffix}") == 30
+    table = pq.read_table(tmp_path / "out.parquet")
+    assert str(table.schema.field("prediction").type).removeprefix("large_") == kind
+    values = table.column("prediction").to_pylist()
+    known = [float(x) for x in labels] if kind == "double" else labels
+    assert set(values) <= set(known)
+    lines = (tmp_path / "out.JSONL").read_text().splitlines()
+    assert [json.loads(line) for line in lines] == table.to_pylist()
+    assert {type(json.loads(line)["prediction"]) for line in lines} == {type(known[0])}
+    text = (tmp_path / "out.csv").read_bytes()
+    assert gzip.decompress((tmp_path / "out.csv.gz").read_bytes()) == text
+    with (tmp_path / "out.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    for row, whole in zip(rows, table.to_pylist(), strict=True):
+        assert f"probability_{row['prediction']}" in row
+        assert [float(row[c]) for c in row if c != "prediction"] == [
+            value for column, value in whole.items() if column != "prediction"
+        ]
+
+
+def test_a_checkpoint_of_before_tells_types_by_the_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, data = labelled(tmp_path / "a.parquet", [3, 1, 20]), new_rows(tmp_path / "new.csv")
+    new = predict(run.path, data)
+    loaded = ensemble.load(run.path)
+    for member in loaded.members:
+        assert dict(member.metadata).pop("class_type") == "int"
+        del member.snapshot.metadata["class_type"]
+    monkeypatch.setattr(ensemble, "load", lambda _: loaded)
+    pd.testing.assert_frame_equal(predict(run.path, data), new)
+    loaded.members[0].snapshot.metadata["class_type"] = "complex"
+    del loaded.members[0].__dict__["labels"]
+    with pytest.raises(CheckpointError, match="complex"):
+        predict(run.path, data)
+
+
+@pytest.mark.parametrize("name", ["out", "out.xlsx", "out.csv.bz2", "out.parquet.gz", ".csv2"])
+def test_a_suffix_that_says_nothing_is_refused_before_predicting(
+    colours_run: RunFolder, tmp_path: Path, name: str
+) -> None:
+    with pytest.raises(InputError, match=r"--output must end in \.csv, .* or \.jsonl"):
+        predict_file(colours_run.path, tmp_path / "nowhere.csv", tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
+def test_targets_are_doubles_with_all_their_bits(line_run: RunFolder, tmp_path: Path) -> None:
+    (tmp_path / "new.csv").write_text("b,a\n0,0\n0.1,1\n1,0.3\n")
+    for suffix in ("csv", "parquet", "jsonl"):
+        predict_file(line_run.path, tmp_path / "new.csv", tmp_path / f"out.{suffix}")
+    table = pq.read_table(tmp_path / "out.parquet")
+    assert str(table.schema.field("prediction").type) == "double"
+    exact = predict(line_run.path, tmp_path / "new.csv")["prediction"].tolist()
+    assert table.column("prediction").to_pylist() == exact
+    assert [
+        json.loads(x) for x in (tmp_path / "out.jsonl").read_text().splitlines()
+    ] == table.to_pylist()
+    assert [float(x) for x in (tmp_path / "out.csv").read_text().split()[1:]] == exact

@@ -23,7 +23,8 @@ class Dataset:
     ``x_train`` and ``x_validation`` are C-contiguous float32 (rows, features); ``y_train``
     and ``y_validation`` are int32 class indices (rows,) in classification and float32
     (rows, outputs) in regression, as ``target_scale`` makes them if there is one.
-    ``classes`` holds the labels' text by class index (empty in regression),
+    ``classes`` holds the labels' text by class index (empty in regression), and
+    ``class_type`` says what they were in the source: text, bool, int or float;
     ``feature_names`` and ``target`` name the source's columns before preprocessing.
     ``alternatives`` are the same rows under other chains of preprocessing, where a search
     chooses among them, and ``further`` other splits into training and validation rows, where
@@ -40,6 +41,7 @@ class Dataset:
     target: str
     preprocessing: Preprocessing
     target_scale: TargetScale | None = None
+    class_type: str = "text"
     alternatives: Mapping[tuple[str, ...], "Dataset"] = field(default_factory=dict)
     further: tuple["Dataset", ...] = ()
 

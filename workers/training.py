@@ -124,6 +124,7 @@ class _Stack:
             "outputs": data.outputs,
             "task": data.task,
             "classes": list(data.classes),
+            "class_type": data.class_type,
             "feature_names": list(data.feature_names),
             "target": data.target,
             "preprocess": list(data.preprocessing.chain),

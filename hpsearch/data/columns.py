@@ -95,6 +95,8 @@ def _label_values(column: pa.ChunkedArray) -> NDArray[Any]:
         column, kind = column.cast(kind.value_type), kind.value_type
     if pa.types.is_integer(kind) or pa.types.is_floating(kind):
         return np.asarray(column.to_numpy())
+    if pa.types.is_boolean(kind) and not column.null_count:
+        return np.asarray(column.to_numpy())
     values = np.empty(len(column), object)
     values[:] = [_text(value) for value in column.to_pylist()]
     return values

@@ -3,6 +3,7 @@
 import codecs
 import csv
 import re
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -29,7 +30,8 @@ def read_csv(source: Source) -> Table:
     types = {str(c): pa.float64() for c in features} | (text if target is not None else {})
     body = pa.py_buffer(data).slice(start)
     table = _parse_csv(body, names, types, [str(c) for c in columns], source)
-    return assemble(table, [names[c] for c in columns], source, labelled=target is not None)
+    rows = assemble(table, [names[c] for c in columns], source, labelled=target is not None)
+    return replace(rows, typed=False)
 
 
 def _check_text(data: bytes, source: Source) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from hpsearch.data import label_types
 from hpsearch.data.tables import Table, listed, shown
 from workers.errors import InputError
 
@@ -32,10 +33,11 @@ class Labelled(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Labels:
-    """Encoded labels of each split, and the classes' text by index."""
+    """Encoded labels of each split, the classes' text by index, and what type they were."""
 
     y: Mapping[str, NDArray[Any]]
     classes: tuple[str, ...]
+    class_type: str = "text"
 
 
 def encode(parts: Mapping[str, Labelled], table: Table, *, task: str) -> Labels:
@@ -69,7 +71,8 @@ def encode(parts: Mapping[str, Labelled], table: Table, *, task: str) -> Labels:
             )
     index = {label: number for number, label in enumerate(classes)}
     y = {name: np.array([index[t] for t in text], np.int32) for name, text in texts.items()}
-    return Labels(y, classes)
+    kind = label_types.of_array(parts["train"].y, classes, typed=table.typed)
+    return Labels(y, classes, kind)
 
 
 def sort_classes(labels: set[str]) -> tuple[str, ...]:

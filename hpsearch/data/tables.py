@@ -41,13 +41,15 @@ class Table:
     """Raw rows.
 
     ``x`` is (rows, features) of any real type; ``y`` (rows,) of numbers or of objects that
-    are text, or (rows, outputs) of numbers, and None if it was not read.
+    are text, or (rows, outputs) of numbers, and None if it was not read. ``typed`` is false
+    where the file says nothing of types, so that all labels are text at first.
     """
 
     x: NDArray[Any]
     y: NDArray[Any] | None
     feature_names: tuple[str, ...]
     target: str
+    typed: bool = True
 
 
 def shown(value: object) -> str:

@@ -7,6 +7,8 @@ import click
 
 from hpsearch.terminal.paths import path
 
+OUTPUT = "The file to write: .csv, .csv.gz, .parquet or .jsonl; - is CSV on stdout."
+
 
 @click.command()
 @click.argument("run", type=path)
@@ -60,7 +62,7 @@ def report(run: Path, output: Path | None) -> None:
 @click.command()
 @click.argument("model", type=path)
 @click.argument("data", type=path)
-@click.option("--output", type=path, required=True, help="The CSV file to write.")
+@click.option("--output", type=path, required=True, help=OUTPUT)
 @click.option("--header/--no-header", default=True, help="Whether DATA names its columns.")
 @click.option("--delimiter", default=",", show_default=True)
 @click.option("--format", "kind", help="csv, parquet, npz or idx; default: by the file's name.")
@@ -73,9 +75,12 @@ def predict(
     """
     from hpsearch import prediction
 
-    count = prediction.predict_file(
-        model, data, output, header=header, delimiter=delimiter, file_format=kind
-    )
+    form: dict[str, Any] = {"header": header, "delimiter": delimiter, "file_format": kind}
+    if str(output) == "-":
+        frame = prediction.predict(model, data, **form)
+        click.echo(prediction.to_csv(frame), nl=False)
+        return
+    count = prediction.predict_file(model, data, output, **form)
     click.echo(f"{count} predictions in {output}", err=True)
 
 
