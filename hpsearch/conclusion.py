@@ -3,10 +3,10 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from hpsearch import datasets, ensemble, model
+from hpsearch import ensemble, model
+from hpsearch.averaging import build_ensemble, score
 from hpsearch.config import SearchConfig
 from hpsearch.datasets import Split
 from hpsearch.ensemble import Ensemble
@@ -26,73 +26,6 @@ class Conclusion:
 
     summary: Mapping[str, Any]
     verdicts: Sequence[Verdict]
-
-
-def build_ensemble(
-    run: RunFolder,
-    config: SearchConfig,
-    split: Split,
-    *,
-    method: str,
-    size: int,
-    averaged: bool | None = None,
-) -> Ensemble:
-    """Return the ensemble of a run's best completed trials, chosen on the validation rows."""
-    results = Results.load(run.path)
-    complete = results.trials.loc[results.trials["state"] == "complete", "trial"]
-    # A trial that ran when the run was interrupted has its best and its last file.
-    kept = results.checkpoints[results.checkpoints["trial"].isin(complete)]
-    return ensemble.choose(
-        [run.checkpoints / name for name in kept.drop_duplicates("trial")["name"]],
-        method=method,
-        size=size,
-        metric=config.study.metric,
-        x=split.x_validation,
-        y=split.y_validation,
-        averaged=averaged,
-    )
-
-
-def make_ensemble(
-    path: Path, *, method: str, size: int, averaged: bool | None, test: bool
-) -> Mapping[str, Any]:
-    """Average the best models of the run at ``path`` and save them below ``ensembles/``.
-
-    Returns the number of members, the path, and the scores; those of the test set only if
-    ``test`` asks for them.
-
-    Raises
-    ------
-    InputError
-        If this is not a run, its data can't be read, or no trial completed.
-    """
-    run = RunFolder(path)
-    run.check()
-    config = run.load_config()
-    split = datasets.load(config.data, seed=config.study.seed, chains=config.chains)
-    run.check_data(split.digest)
-    chosen = build_ensemble(run, config, split, method=method, size=size, averaged=averaged)
-    kind = "" if averaged is None else "-averaged" if averaged else "-raw"
-    folder = run.ensembles / f"{method}-{size}{kind}"
-    ensemble.save(chosen, folder)
-    scores = score(chosen, split, test=test)
-    return {"method": method, "size": len(chosen.members), "path": str(folder), **scores}
-
-
-def score(chosen: Ensemble, split: Split, *, test: bool) -> dict[str, float]:
-    """Return ``val_...`` metrics of an ensemble, and ``test_...`` ones if asked for.
-
-    With several splits, validation rows are predicted by the networks that were not trained
-    on them, and the test rows by all.
-    """
-    parts = {"val": (chosen.predict_held_out(split.x_validation), split.y_validation)}
-    if test and split.x_test is not None and split.y_test is not None:
-        parts["test"] = (chosen.predict_proba(split.x_test), split.y_test)
-    return {
-        f"{part}_{name}": value
-        for part, (predictions, y) in parts.items()
-        for name, value in model.measure(split.dataset.task, predictions, y).items()
-    }
 
 
 def conclude(

@@ -2,6 +2,7 @@
 
 import shutil
 from importlib.metadata import version
+from pathlib import Path
 
 from hpsearch import locks
 from hpsearch.config import SearchConfig
@@ -27,6 +28,7 @@ def create(config: SearchConfig, folder: RunFolder, *, data_digest: str, overwri
         "direction": "maximize" if config.study.sign > 0 else "minimize",
         "seed": config.study.seed,
         "data_digest": data_digest,
+        "begun_in": str(Path.cwd()),
         "arithmetic": arithmetic.GENERATION,
         "version": version("hpsearch"),
     }

@@ -15,7 +15,7 @@ from hpsearch import model
 from hpsearch.data.label_types import Label
 from hpsearch.folder import RunFolder
 from hpsearch.model import Floats, Model
-from hpsearch.selection import METHODS
+from hpsearch.selection import BLIND, METHODS
 from hpsearch.settings.sections import METRICS
 from workers import checkpoints, files
 from workers.errors import CheckpointError, InputError, brief
@@ -64,8 +64,7 @@ def choose(
     method: str,
     size: int,
     metric: str,
-    x: Sequence[NDArray[Any]],
-    y: NDArray[Any],
+    rows: tuple[Sequence[NDArray[Any]], NDArray[Any]] | None,
     averaged: bool | None = None,
 ) -> Ensemble:
     """Return the ensemble that ``method`` takes from checkpoint files, best first.
@@ -80,8 +79,9 @@ def choose(
         How many members at most.
     metric
         The search's metric, by which a greedy choice is made.
-    x, y
-        The raw validation rows of each split, and the classes or targets of all of them.
+    rows
+        The raw validation rows of each split, and the classes or targets of all of them; None
+        where a method of `hpsearch.selection.BLIND` does without.
     averaged
         Whether to use running-average parameters; None leaves it to the metric.
 
@@ -94,9 +94,15 @@ def choose(
     """
     if not candidates:
         raise InputError("an ensemble needs a completed trial", "none", "train more trials")
-    pool = candidates[:size] if method == "top" else candidates
+    pool = candidates[:size] if method in BLIND else candidates
     models = [model.load(path, averaged=averaged) for path in pool]
-    predictions = [m.predict_held_out(x) for m in models]
+    for candidate in models:
+        candidate.check()
+    if rows is None and method not in BLIND:
+        raise ValueError(f"{method} needs the validation rows")
+    x, y = rows or ((), np.empty(0))
+    nothing = np.empty((0, 0))
+    predictions = [nothing if method in BLIND else m.predict_held_out(x) for m in models]
     name = metric.removeprefix("ema_").removeprefix("val_")
     sign = 1 if METRICS[f"val_{name}"] == "maximize" else -1
     task = models[0].task

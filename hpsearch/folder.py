@@ -9,7 +9,6 @@ from pathlib import Path
 from hpsearch import locks
 from hpsearch.config import SearchConfig, build
 from hpsearch.settings import documents
-from hpsearch.store import Store
 from workers import files
 from workers.errors import InputError
 
@@ -120,16 +119,6 @@ class RunFolder:
                 str(self.path),
                 "name a folder that `hpsearch run` made, such as results/digits",
             )
-
-    def check_data(self, digest: str) -> None:
-        """Raise InputError if the data are not those that the run began with."""
-        with Store.read(self.database) as store:
-            if store.meta()["data_digest"] != digest:
-                raise InputError(
-                    "a run goes on with the data that it began with",
-                    "other values in data.source",
-                    "restore the data, or begin a new run",
-                )
 
     def load_config(self) -> SearchConfig:
         """Return the config that the run was started with."""

@@ -1,7 +1,9 @@
 """A run's data, read and checked in a thread while Ray starts."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hpsearch import sources
 from hpsearch.background import Background
 from hpsearch.config import SearchConfig
 from hpsearch.folder import RunFolder
@@ -12,8 +14,12 @@ if TYPE_CHECKING:
     from hpsearch.datasets import Split
 
 
-def load(config: SearchConfig, run: RunFolder | None) -> tuple["Split", list[str]]:
-    """Return a config's data, which must be those of a ``run`` that goes on, and warnings.
+def load(
+    config: SearchConfig, run: RunFolder | None, place: Path | None = None
+) -> tuple["Split", list[str]]:
+    """Return a config's data and warnings; those of a ``run`` that goes on must be its own.
+
+    They may lie in another ``place`` now, see `hpsearch.sources.load`.
 
     Raises
     ------
@@ -24,9 +30,12 @@ def load(config: SearchConfig, run: RunFolder | None) -> tuple["Split", list[str
     from hpsearch.preflight import load_data
 
     warnings: list[str] = []
-    split = load_data(config, warnings.append)
-    if run is not None:
-        run.check_data(split.digest)
+
+    def read(config: SearchConfig) -> "Split":
+        warnings.clear()
+        return load_data(config, warnings.append)
+
+    split = read(config) if run is None else sources.load(config, run, read, data=place)
     return split, warnings
 
 
@@ -39,12 +48,20 @@ class Loading:
         The run's.
     run
         Its folder, if it goes on.
+    place
+        Where its data lie then, if the user said so.
     interrupts
         Who answers signals: at once, while nothing else is done than to wait.
     """
 
-    def __init__(self, config: SearchConfig, run: RunFolder | None, interrupts: Interrupts) -> None:
-        self._background = Background(lambda: load(config, run))
+    def __init__(
+        self,
+        config: SearchConfig,
+        run: RunFolder | None,
+        place: Path | None,
+        interrupts: Interrupts,
+    ) -> None:
+        self._background = Background(lambda: load(config, run, place))
         self._interrupts = interrupts
 
     def look(self) -> None:

@@ -80,6 +80,10 @@ class Model:
             raise CheckpointError("the checkpoint's features are not those of its network")
         return found
 
+    def check(self) -> None:
+        """Raise CheckpointError or InputError if these are no networks that can predict."""
+        self.networks  # noqa: B018 (made once, and kept)
+
     def predict_proba(self, x: NDArray[Any]) -> Floats:
         """Return class probabilities ``(rows, classes)``, or predictions in regression.
 

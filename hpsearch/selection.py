@@ -44,5 +44,8 @@ def _greedy(predictions: Predictions, score: Score, size: int) -> dict[int, floa
     return {index: count / len(prefix) for index, count in sorted(Counter(prefix).items())}
 
 
+BLIND = frozenset({"top"})
+"""The methods that look at no predictions, only at how many candidates there are."""
+
 METHODS: Mapping[str, Method] = MappingProxyType({"top": _top, "greedy": _greedy})
 """From candidates, best first, to the chosen ones' positions and weights (sum 1)."""

@@ -8,9 +8,10 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hpsearch import creation
+from hpsearch import creation, sources
 from hpsearch.background import Background
 from hpsearch.config import SearchConfig
 from hpsearch.executors import Executor
@@ -42,6 +43,7 @@ def run(
     resume: bool = False,
     overwrite: bool = False,
     take_over: bool = False,
+    data: Path | None = None,
     warn: "Warn | None" = None,
 ) -> "Conclusion":
     """Search until every stage is over, and conclude.
@@ -49,7 +51,8 @@ def run(
     Nothing is written before the config, the data and the workers have been found good.
     A run that is finished already returns what it came to; its report is made if it has
     none. ``take_over`` is the user's word that a process on another host, which holds the
-    run, is gone for good.
+    run, is gone for good, and ``data`` where the data of a run that goes on lie now; a
+    finished one asks for none.
 
     Raises
     ------
@@ -68,7 +71,8 @@ def run(
         if going_on:
             creation.check_config(config, folder)
             if folder.summary.is_file():
-                load(config, folder)
+                if data is not None or sources.found(config, folder):
+                    load(config, folder, data)
                 return _finished(folder, take_over=take_over)
             creation.check_arithmetic(folder)
             stack.enter_context(folder.lock(take_over=take_over))
@@ -77,7 +81,7 @@ def run(
         else:
             folder.check_new()
         site = locate(place)
-        loading = Loading(config, folder if going_on else None, interrupts)
+        loading = Loading(config, folder if going_on else None, data, interrupts)
         stack.callback(loading.close)
         interrupts.at_once = False
         executor = make_executor(

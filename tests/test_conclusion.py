@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from hpsearch import conclusion, datasets, ensemble, model, trials
-from hpsearch.conclusion import make_ensemble
+from hpsearch.averaging import make_ensemble
 from hpsearch.folder import RunFolder
 from hpsearch.results import Results
 from hpsearch.search import Search
@@ -176,8 +176,10 @@ def test_other_data_make_no_ensemble(data_folder: Path, tmp_path: Path) -> None:
     config = tiny_config(data__source=str(data), data__target="colour")
     run_, _ = run_here(config, tmp_path / "run")
     data.write_text(data.read_text().replace("red", "purple"))
-    with pytest.raises(InputError, match="data that it began with"):
-        make(run_)
+    for asked in ({"method": "greedy"}, {"test": True}, {"data": data}):
+        with pytest.raises(InputError, match="data that it began with"):
+            make(run_, **asked)
+    assert "data that it began with" in make(run_)["unscored"]
 
 
 # --- summaries read again

@@ -61,9 +61,9 @@ def candidates(run: RunFolder) -> list[Path]:
 
 
 def chosen(run: RunFolder, split: Split, **values: Any) -> Ensemble:
-    options = {"method": "top", "size": 3, "metric": "val_accuracy"}
-    rows = {"x": split.x_validation, "y": split.dataset.y_validation}
-    return ensemble.choose(candidates(run), **(options | rows | values))
+    options: dict[str, Any] = {"method": "top", "size": 3, "metric": "val_accuracy"}
+    options["rows"] = (split.x_validation, split.dataset.y_validation)
+    return ensemble.choose(candidates(run), **(options | values))
 
 
 def test_the_top_ones_are_those_with_the_best_recorded_scores(
@@ -96,9 +96,18 @@ def test_averaged_weights_are_chosen_by_word(colours_run: RunFolder, split: Spli
     assert {m.averaged for m in chosen(colours_run, split, averaged=True).members} == {True}
 
 
-def test_nothing_makes_no_ensemble(split: Split) -> None:
+def test_the_best_are_the_same_without_any_rows(colours_run: RunFolder, split: Split) -> None:
+    with_rows, without = chosen(colours_run, split), chosen(colours_run, split, rows=None)
+    assert with_rows.weights == without.weights
+    numbers = [[m.metadata["trial"] for m in made.members] for made in (with_rows, without)]
+    assert numbers[0] == numbers[1]
+    with pytest.raises(ValueError, match="greedy needs"):
+        chosen(colours_run, split, method="greedy", rows=None)
+
+
+def test_nothing_makes_no_ensemble() -> None:
     with pytest.raises(InputError, match="completed trial"):
-        ensemble.choose([], method="top", size=3, metric="val_loss", x=split.x_validation, y=[])
+        ensemble.choose([], method="top", size=3, metric="val_loss", rows=None)
 
 
 # --- folders

@@ -95,12 +95,6 @@ def test_a_path_that_is_no_folder_is_no_run(tmp_path: Path, name: str) -> None:
         RunFolder(tmp_path / name).check()
 
 
-def test_other_data_are_refused(folder: RunFolder) -> None:
-    folder.check_data("abc")
-    with pytest.raises(InputError, match="a run goes on with the data that it began with"):
-        folder.check_data("abd")
-
-
 def test_a_run_is_held_by_one(folder: RunFolder) -> None:
     with folder.lock():
         with pytest.raises(RunError, match=f"{folder.path} is .* by process {os.getpid()} on "):

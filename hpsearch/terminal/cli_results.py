@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from hpsearch.terminal.paths import path
+from hpsearch.terminal.paths import DATA, path
 
 OUTPUT = "The file to write: .csv, .csv.gz, .parquet or .jsonl; - is CSV on stdout."
 
@@ -39,13 +39,18 @@ def results(run: Path, kind: str, columns: str | None, **choice: Any) -> None:
 )
 @click.option("--weights", type=click.Choice(["raw", "averaged"]), help="Default: by the metric.")
 @click.option("--test", is_flag=True, help="Score it on the test set as well.")
-def ensemble(run: Path, top: int, method: str, weights: str | None, test: bool) -> None:
-    """Average the best models of RUN, and score the average."""
-    from hpsearch import conclusion
+@click.option("--data", type=path, metavar="SOURCE", help=DATA)
+def ensemble(run: Path, top: int, weights: str | None, **how: Any) -> None:
+    """Average the best models of RUN, and score the average.
+
+    The scores, and the choice of --method greedy, need RUN's data. Where they are not found, the
+    best are averaged without a score.
+    """
+    from hpsearch import averaging
     from hpsearch.terminal import show
 
     averaged = None if weights is None else weights == "averaged"
-    made = conclusion.make_ensemble(run, method=method, size=top, averaged=averaged, test=test)
+    made = averaging.make_ensemble(run, size=top, averaged=averaged, **how)
     show.show_ensemble(made)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from hpsearch.interrupts import Interrupted
-from hpsearch.terminal.paths import path
+from hpsearch.terminal.paths import DATA, path
 
 
 class _ConfigCommand(click.Command):
@@ -88,14 +88,16 @@ def run(
 @click.argument("run", type=path)
 @_place_options
 @click.option("--take-over", is_flag=True, help="Its master on another host is gone for good.")
-def resume(run: Path, take_over: bool, **place: Any) -> None:
+@click.option("--data", type=path, metavar="SOURCE", help=DATA)
+def resume(run: Path, take_over: bool, data: Path | None, **place: Any) -> None:
     """Go on with the interrupted search RUN."""
     from hpsearch.folder import RunFolder
 
     folder = RunFolder(run)
     folder.check()
     with _way_to_go_on(run):
-        _search(folder.load_config(), folder, place, resume=True, take_over=take_over)
+        how = {"resume": True, "take_over": take_over, "data": data}
+        _search(folder.load_config(), folder, place, **how)
 
 
 @contextmanager
@@ -114,7 +116,7 @@ def _warn(line: str) -> None:
     click.echo(f"warning: {line}", err=True)
 
 
-def _search(config: Any, folder: Any, place: dict[str, Any], **how: bool) -> None:
+def _search(config: Any, folder: Any, place: dict[str, Any], **how: Any) -> None:
     """Run a search with its display, and show what it came to."""
     from rich.console import Console
 

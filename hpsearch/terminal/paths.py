@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+DATA = "Where RUN's data lie now: the file, or a folder with files of the config's names."
+
 
 def path(text: str) -> Path:
     """Return a path; click turns the error into one line and exit code 2.

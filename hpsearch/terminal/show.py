@@ -122,6 +122,8 @@ def show_ensemble(made: Mapping[str, Any]) -> None:
     scores = {name: value for name, value in made.items() if name.startswith(("val_", "test_"))}
     sys.stdout.write("".join(f"{name} {score_text(value)}\n" for name, value in scores.items()))
     size = made["size"]
+    if "unscored" in made:
+        sys.stderr.write(f"not scored: {made['unscored']}\n")
     sys.stderr.write(f"{size} model{'s' * (size != 1)} averaged in {made['path']}\n")
 
 
