@@ -23,7 +23,8 @@ class Interrupted(BaseException):
 class Interrupts:
     """Takes over both signals for a while; made in the main thread.
 
-    A signal is noted, until :meth:`check` or :meth:`install` is called. While ``at_once``
+    One that the process was started to ignore, as a shell without job control starts what
+    is to run in its background, stays ignored. A signal is noted, until :meth:`check` or :meth:`install` is called. While ``at_once``
     is true, which :meth:`install` makes it, `Interrupted` is raised where the signal
     arrives: right for slow code that can bear it, which Ray's start can't. Later signals
     change nothing. If the process has not given the signals back after `GRACE_SECONDS`,
@@ -36,7 +37,8 @@ class Interrupts:
         self._over = threading.Event()
         self._news, self._wakeup = os.pipe()
         os.set_blocking(self._wakeup, False)
-        self._before = {number: signal.getsignal(number) for number in SIGNALS}
+        found = {number: signal.getsignal(number) for number in SIGNALS}
+        self._before = {number: how for number, how in found.items() if how != signal.SIG_IGN}
         self._wakeup_before = signal.set_wakeup_fd(self._wakeup, warn_on_full_buffer=False)
         self._take()
         self._watcher = threading.Thread(target=self._watch, daemon=True)
@@ -69,7 +71,7 @@ class Interrupts:
         self._watcher.join(GRACE_SECONDS)
 
     def _take(self) -> None:
-        for number in SIGNALS:
+        for number in self._before:
             signal.signal(number, self._receive)
 
     def _receive(self, number: int, frame: FrameType | None) -> None:

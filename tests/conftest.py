@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -56,6 +57,17 @@ def unchanged() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("HPSEARCH_FAILPOINT", raising=False)
         yield
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Let SIGINT interrupt this process and what it starts, however the tests were started.
+
+    A shell without job control lets what it runs in the background ignore it.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 CLUSTER = """

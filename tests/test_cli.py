@@ -533,6 +533,7 @@ def test_a_closed_pipe_is_no_error(colours_run: RunFolder) -> None:
     assert err == ""
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_a_signal_ends_it_and_keeps_what_was_acknowledged() -> None:
     stages = [{"name": "long", "num_trials": 2, "epochs": 100_000}]
     config = write(tiny(stages=stages, ensemble={"size": 1}))

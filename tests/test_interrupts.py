@@ -15,9 +15,12 @@ import pytest
 from hpsearch import cluster
 from hpsearch.folder import RunFolder
 from hpsearch.interrupts import SIGNALS, Interrupted, Interrupts
+from hpsearch.store import Store
 from tests.commands import Command, Ended, acknowledged, write_config
 from tests.faults.outcome import difference, outcome
 from tests.support import run_here, tiny_config
+
+pytestmark = pytest.mark.usefixtures("interruptible")
 
 LIMIT_SECONDS = 10
 EPOCHS = 150
@@ -32,7 +35,7 @@ ALL_EPOCHS = 6 * 2 + 4 * EPOCHS
 
 
 @pytest.fixture
-def interrupts() -> Iterator[Interrupts]:
+def interrupts(interruptible: None) -> Iterator[Interrupts]:
     before = [signal.getsignal(number) for number in SIGNALS]
     interrupts = Interrupts()
     try:
@@ -87,6 +90,23 @@ def test_handlers_are_taken_back_from_a_library(interrupts: Interrupts) -> None:
     interrupts.install()
     with pytest.raises(Interrupted):
         send(signal.SIGTERM)
+
+
+@pytest.mark.parametrize("ignored", SIGNALS)
+def test_what_was_ignored_at_the_start_stays_so(ignored: int) -> None:
+    """The custom of Unix: glibc's manual has it under "Signal Handling", "Initial Actions"."""
+    (other,) = set(SIGNALS) - {ignored}
+    before = signal.signal(ignored, signal.SIG_IGN)
+    interrupts = Interrupts(at_once=True)
+    try:
+        interrupts.install()
+        send(ignored)
+        interrupts.check()
+        with pytest.raises(Interrupted):
+            send(other)
+    finally:
+        interrupts.restore()
+        assert signal.signal(ignored, before) == signal.SIG_IGN
 
 
 def test_no_handler_of_ordinary_errors_swallows_it() -> None:
@@ -260,6 +280,31 @@ def test_a_signal_in_the_search(place: Place, whole: dict[str, str]) -> None:
     both(lambda: at("int", signal.SIGINT, 2), lambda: at("term", signal.SIGTERM, 30))
     for name in ("int", "term"):
         assert difference(resume_here(place.run(name)), whole) is None
+
+
+@pytest.mark.parametrize("place_options", [["--in-process"], []], ids=["here", "ray"])
+def test_in_a_background_without_job_control(
+    place: Place, whole: dict[str, str], place_options: list[str]
+) -> None:
+    """There a shell starts everything with SIGINT ignored, Ray's processes too."""
+    run = place.run("run")
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        command = place.start("run", *place_options)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    command.until(lambda: acknowledged(run) >= 2)
+    command.signal(signal.SIGINT, group=True)
+    reached = acknowledged(run)
+    command.until(lambda: acknowledged(run) > reached + 20)
+    command.signal(signal.SIGTERM)
+    ended = command.wait()
+    assert ended.code == 128 + signal.SIGTERM
+    assert ended.err == f"interrupted; go on with: hpsearch resume {run}\n"
+    assert command.processes() == {}
+    with Store.read(run / "search.db") as store:
+        assert [failure.cause for failure in store.failures()] == []
+    assert difference(resume_here(run), whole) is None
 
 
 def test_a_killed_master_takes_its_workers_along(place: Place, whole: dict[str, str]) -> None:

@@ -232,6 +232,7 @@ def test_reported_failures_are_fenced_and_write_no_epoch(store: Store) -> None:
 # Transactions
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_all_or_nothing(store: Store) -> None:
     before = contents(store)
 

@@ -162,6 +162,7 @@ def _main(
     plant: Callable[[], None] | None,
 ) -> None:
     os.setsid()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # However the tests were started.
     os.environ.update(variables)
     descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(descriptor, 1)

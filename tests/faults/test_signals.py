@@ -15,6 +15,8 @@ from tests.faults.outcome import acknowledged, difference, missing, outcome
 from tests.faults.runs import NewLab
 from tests.faults.survival import finish, survey
 
+pytestmark = pytest.mark.usefixtures("interruptible")
+
 POINT = "10 a signal ends a run soon, and it goes on: at a point"
 START = "10 a signal ends a run soon, and it goes on: while it starts"
 RAY = "10 a signal ends a run soon, and it goes on: on Ray"
