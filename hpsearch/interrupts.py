@@ -24,11 +24,12 @@ class Interrupts:
     """Takes over both signals for a while; made in the main thread.
 
     One that the process was started to ignore, as a shell without job control starts what
-    is to run in its background, stays ignored. A signal is noted, until :meth:`check` or :meth:`install` is called. While ``at_once``
-    is true, which :meth:`install` makes it, `Interrupted` is raised where the signal
-    arrives: right for slow code that can bear it, which Ray's start can't. Later signals
-    change nothing. If the process has not given the signals back after `GRACE_SECONDS`,
-    a thread ends it, and the local cluster with it: all that was acknowledged is on disk.
+    is to run in its background, stays ignored. A signal is noted, until :meth:`check` or
+    :meth:`install` is called. While ``at_once`` is true, which :meth:`install` makes it,
+    `Interrupted` is raised where the signal arrives: right for slow code that can bear it,
+    which Ray's start can't. Later signals change nothing. If the process has not given the
+    signals back after `GRACE_SECONDS`, a thread ends it, and the local cluster with it: all
+    that was acknowledged is on disk.
     """
 
     def __init__(self, *, at_once: bool = False) -> None:

@@ -22,6 +22,7 @@ from hpsearch.places import Place, Site, locate, make_executor
 from hpsearch.store import Store
 from workers.data import Dataset
 from workers.errors import HpsearchError
+from workers.nn import machine_code
 
 if TYPE_CHECKING:
     from hpsearch.conclusion import Conclusion
@@ -98,6 +99,7 @@ def run(
         interrupts.install()
         stack.enter_context(_logging(folder))
         log.info("workers: %d, %s", executor.workers, site.text)
+        log.info("%s", machine_code.sentence())
         store = stack.enter_context(Store.open(folder.database))
         search = _train(
             *(config, folder, store, executor, split.dataset),

@@ -1,5 +1,6 @@
 """From the command line to the table: on a Ray of its own, and on one that runs already."""
 
+import os
 import socket
 import struct
 from collections.abc import Iterator
@@ -26,6 +27,18 @@ SPACE = {
 }
 LISTEN = "0A"
 RULE = "the address of a Ray cluster is HOST:PORT, auto or local"
+READ_ONLY = """
+import ctypes, os, subprocess, sys
+root = os.getcwd()
+if ctypes.CDLL(None).unshare(0x00020000) != 0:
+    sys.exit("no namespace")
+script = 'mount --make-rprivate / && mount --bind "$0" "$0" && mount -o remount,ro,bind "$0"'
+subprocess.run(["sh", "-c", script, root], check=True)
+os.chdir(root)
+from hpsearch.cli import main
+main()
+"""
+"""The command line in a mount namespace of its own, in which the sources can't be written."""
 
 
 @dataclass(frozen=True)
@@ -227,3 +240,28 @@ def test_a_cluster_with_a_token(tmp_path: Path, short: Path) -> None:
     finally:
         head.kill()
         head.wait()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("where", [["--in-process"], ["--workers", "2"]], ids=["here", "ray"])
+def test_an_installation_that_can_not_be_written(
+    short: Path, tmp_path: Path, where: list[str]
+) -> None:
+    """Nor can a home; machine code goes below the temporary folder, on Ray's workers too."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting takes root")
+    config = write_config(tmp_path / "tiny.yaml")
+    command = Command(
+        *("run", config, "--results", tmp_path, *where),
+        folder=short,
+        code=READ_ONLY,
+        HOME="/dev/null",
+        XDG_CACHE_HOME="/dev/null",
+    )
+    ended = command.wait()
+    if "no namespace" in ended.err:
+        pytest.skip("mounting takes a namespace of one's own")
+    assert (ended.code, ended.err) == (0, "")
+    (kept,) = short.iterdir()
+    assert f"machine code is kept in {kept}" in (tmp_path / "tiny" / "master.log").read_text()
+    assert list(kept.rglob("*.nbc"))

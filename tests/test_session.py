@@ -249,6 +249,7 @@ def test_a_run_leaves_what_it_says_and_nothing_else(tmp_path: Path) -> None:
     assert len(list(run.checkpoints.iterdir())) == 4
     assert [path.name for path in run.ensembles.iterdir()] == ["top-3"]
     assert list(tmp_path.iterdir()) == [run.path]
+    assert run.log.read_text().count("machine code is kept ") == 1
 
 
 def test_a_name_that_exists_says_both_ways_out(tmp_path: Path) -> None:

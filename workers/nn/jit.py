@@ -1,12 +1,18 @@
 """The door to Numba: typed decorators for the fused element-wise kernels."""
 
-import hashlib
+import inspect
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import numba
+from numba.core.caching import FunctionCache
 from numba.extending import register_jitable
+
+from workers.nn import machine_code
+
+_settings: Any = numba.config
 
 Function = TypeVar("Function", bound=Callable[..., object])
 
@@ -18,7 +24,11 @@ def kernel(function: Function) -> Function:
     sums keep their order (no fastmath), so that a member's numbers don't depend on its
     stack. Under ``NUMBA_DISABLE_JIT=1`` the loops run as plain Python.
     """
-    return cast(Function, numba.njit(cache=True, error_model="numpy")(function))
+    compiled = numba.njit(error_model="numpy")(function)
+    folder = machine_code.place(Path(inspect.getfile(function)).parent)
+    if folder is not None and not _settings.DISABLE_JIT:
+        _keep(compiled, folder)
+    return cast(Function, compiled)
 
 
 def inlined(function: Function) -> Function:
@@ -26,26 +36,36 @@ def inlined(function: Function) -> Function:
     return register_jitable(function)
 
 
-def discard_stale(folder: Path) -> bool:
-    """Remove machine code that was made from other sources, and return whether there was any.
+class _Cache(FunctionCache):
+    """Numba's cache, to which a torn file is none and a full disk no error."""
 
-    Numba watches a kernel's own file only, not those of the functions inlined into it, so
-    a changed one would leave wrong code behind. Other processes may do the same at once:
-    what Numba misses it compiles again. A folder that can't be written keeps its code.
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """Return machine code; None if there is none that can be read."""
+        try:
+            return super().load_overload(sig, target_context)  # type: ignore[no-untyped-call]
+        except Exception:  # Damaged bytes can mean anything to pickle.
+            with suppress(OSError):
+                self.flush()  # type: ignore[no-untyped-call]
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        """Keep machine code, if there is room for it."""
+        with suppress(OSError):
+            super().save_overload(sig, data)  # type: ignore[no-untyped-call]
+
+
+def _keep(compiled: Any, folder: Path) -> None:
+    """Keep a kernel's machine code in a folder, as far as that goes.
+
+    Numba takes a folder from its settings only, and goes to others if that one fails.
     """
-    sources = sorted(folder.glob("*.py"))
-    digest = hashlib.sha256(b"\0".join(source.read_bytes() for source in sources)).hexdigest()
-    stamp = folder / "__pycache__" / "kernels.sha256"
+    before = _settings.CACHE_DIR
+    _settings.CACHE_DIR = "" if folder.name == "__pycache__" else str(folder)
     try:
-        if stamp.is_file() and stamp.read_text() == digest:
-            return False
-        stamp.parent.mkdir(exist_ok=True)
-        for code in stamp.parent.glob("*.nb[ic]"):
-            code.unlink(missing_ok=True)
-        stamp.write_text(digest)
-    except OSError:
-        return False
-    return True
-
-
-discard_stale(Path(__file__).parent)
+        cache = _Cache(compiled.py_func)  # type: ignore[no-untyped-call]
+    except RuntimeError:  # No place at all, since a moment ago.
+        return
+    finally:
+        _settings.CACHE_DIR = before
+    if Path(cache.cache_path).is_relative_to(folder):
+        compiled._cache = cache  # noqa: SLF001
