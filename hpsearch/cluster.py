@@ -12,8 +12,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
+from hpsearch import machine
+
 DEATH_SECONDS = 5.0
-OBJECT_STORE_BYTES = 512 * 2**20
+LEAST_BYTES, STORE_BYTES = 75 * 2**20, 512 * 2**20  # Ray itself takes no smaller store.
 MARK = "HPSEARCH_CLUSTER"
 
 _LONGEST_TEMPORARY = 40
@@ -28,11 +30,12 @@ _folders: dict[Path, int] = {}
 
 def local_options(folder: Path, workers: int | None) -> Mapping[str, Any]:
     """Return how to start a Ray of this machine, for this run alone; to be used in `loopback`."""
+    size = machine.memory().size_bytes
     return {
         "address": "local",
-        "num_cpus": workers or os.cpu_count(),
+        "num_cpus": workers or machine.cpus(),
         "include_dashboard": False,
-        "object_store_memory": OBJECT_STORE_BYTES,
+        "object_store_memory": int(max(LEAST_BYTES, min(STORE_BYTES, size / 4))),
         "_node_ip_address": "127.0.0.1",
         "_temp_dir": str(folder),
     }

@@ -3,7 +3,9 @@
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
+from hpsearch import machine
 from hpsearch.events import Event, Reported, WorkerLost, WorkerReady
+from hpsearch.machine import Memory
 from workers.data import Dataset
 from workers.errors import HpsearchError, RunError
 from workers.messages import EpochReport, Pack, RunSettings
@@ -16,6 +18,10 @@ class Executor(Protocol):
     @property
     def workers(self) -> int:
         """How many workers there are."""
+
+    @property
+    def memory(self) -> Memory:
+        """What the least of the machines has that may train."""
 
     def submit(self, worker: int, pack: Pack) -> None:
         """Give a pack to a worker that is idle."""
@@ -51,6 +57,7 @@ class SerialExecutor:
 
     def __init__(self, data: Dataset, settings: RunSettings, *, workers: int = 1) -> None:
         self.workers = workers
+        self.memory = machine.memory()
         self._data = data
         self._settings = settings
         self._running: dict[int, Iterator[tuple[EpochReport, ...]]] = {}

@@ -19,7 +19,7 @@ VARIABLE = "RAY_ADDRESS"
 class Place:
     """Where to train, in the user's words.
 
-    ``workers`` is how many (None: one a CPU). ``address`` is a Ray cluster to join:
+    ``workers`` is how many (None: one for each CPU at hand). ``address`` is a Ray cluster to join:
     ``HOST:PORT``; ``auto``, the one that runs on this machine; or ``local``, one of the
     run's own. None is what the environment's `VARIABLE` says, or ``local``. ``in_process``
     trains in this process, without Ray, where workers take turns (None: one).

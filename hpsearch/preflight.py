@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hpsearch import datasets
+from hpsearch import datasets, machine
 from hpsearch.config import SearchConfig
 from hpsearch.datasets import Split
 from hpsearch.scales import from_unit
@@ -38,11 +38,10 @@ def load_data(config: SearchConfig, warn: Warn | None = None) -> Split:
     Raises
     ------
     InputError
-        If the data can't be used, or a network does not fit them or this machine.
+        If the data can't be used, or a network does not fit them.
     """
     split = datasets.load(config.data, seed=config.study.seed, chains=config.chains)
     config.check_outputs(split.dataset.outputs)
-    sizes.check(config, split.dataset)
     if warn is not None:
         for line in lint.target_warnings(config, split.dataset.y_train):
             warn(line)
@@ -52,9 +51,10 @@ def load_data(config: SearchConfig, warn: Warn | None = None) -> Split:
 def preflight(config: SearchConfig, warn: Warn | None = None) -> list[Preflight]:
     """Check the network in the middle of every range, and one for each other choice.
 
-    Raises as :func:`load_data` does.
+    Raises as :func:`load_data` does, and if a network does not fit into memory.
     """
     data = load_data(config, warn).dataset
+    sizes.check(config, data, machine.memory())
 
     def check(params: Mapping[str, Any], spec: NetworkSpec) -> Preflight:
         findings = []

@@ -8,7 +8,7 @@ from typing import Any
 import ray
 import ray.exceptions
 
-from hpsearch import addresses, cluster, ray_internals
+from hpsearch import addresses, cluster, machine, nodes, ray_internals
 from hpsearch.events import Event, Reported, WorkerLost, WorkerReady
 from hpsearch.lifeline import Lifeline
 from hpsearch.quiet import quiet_stderr
@@ -52,12 +52,14 @@ class RayExecutor:
         self._starts = Starts()
         self._streams: dict[Any, int] = {}
         self._processes: dict[int, int] = {}
+        self.memory = machine.memory()
         try:
             ray_internals.tame()
             if address is None:
                 self._start_local(workers, look)
             else:
                 self._join(address)
+                self.memory = nodes.least_memory(ray.nodes())  # type: ignore[no-untyped-call]
             self.workers = workers or _cpus()
             self._needs = (ray.put(data()), settings)
             self._actor = remote_actor(num_cpus=1)
@@ -185,4 +187,4 @@ def _check_alive() -> None:
 
 
 def _cpus() -> int:
-    return max(1, int(ray.cluster_resources().get("CPU", 1)))  # type: ignore[no-untyped-call]
+    return nodes.cpus(ray.nodes())  # type: ignore[no-untyped-call]

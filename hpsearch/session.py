@@ -18,6 +18,7 @@ from hpsearch.executors import Executor
 from hpsearch.folder import RunFolder
 from hpsearch.interrupts import Interrupts
 from hpsearch.loading import Loading, load
+from hpsearch.machine import Memory
 from hpsearch.places import Place, Site, locate, make_executor
 from hpsearch.store import Store
 from workers.data import Dataset
@@ -58,7 +59,7 @@ def run(
     Raises
     ------
     InputError
-        If the config does not fit the data, or the folder is in the way.
+        If the config does not fit the data or the memory, or the folder is in the way.
     RunError
         If the disk, the cluster or every trial fails.
     Interrupted
@@ -90,6 +91,7 @@ def run(
         )
         stack.callback(executor.close)
         split, warnings = loading.result()
+        _check_memory(config, split.dataset, executor.memory)
         if warn is not None:
             for line in warnings:
                 warn(line)
@@ -147,6 +149,12 @@ def _train(
     interrupts.install()
     tidy(folder, store)
     return search
+
+
+def _check_memory(config: SearchConfig, data: Dataset, memory: Memory) -> None:
+    from hpsearch.settings import sizes
+
+    sizes.check(config, data, memory)
 
 
 def _finished(folder: RunFolder, *, take_over: bool) -> "Conclusion":

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 from hpsearch.events import Event, Reported, WorkerLost
 from hpsearch.executors import Executor
+from hpsearch.machine import Memory
 from hpsearch.vigil import Vigil
 from workers.errors import RunError
 from workers.messages import Pack
@@ -44,6 +45,11 @@ class WatchedExecutor:
     def workers(self) -> int:
         """How many workers there are."""
         return self._executor.workers
+
+    @property
+    def memory(self) -> Memory:
+        """What the least of the machines has that may train."""
+        return self._executor.memory
 
     def submit(self, worker: int, pack: Pack) -> None:
         """Give a pack to a worker that is idle; its silence counts from now on."""

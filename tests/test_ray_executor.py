@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,11 @@ import pytest
 import ray
 
 import hpsearch.ray_executor
-from hpsearch import addresses, datasets, session, starts
+from hpsearch import addresses, datasets, machine, nodes, session, starts
 from hpsearch import cluster as clusters
 from hpsearch.events import Event, Reported, WorkerLost, WorkerReady
 from hpsearch.folder import RunFolder
+from hpsearch.machine import Memory
 from hpsearch.places import Place
 from hpsearch.ray_executor import RayExecutor
 from hpsearch.search import Search
@@ -26,9 +28,9 @@ from hpsearch.settings.sections import DataConfig
 from hpsearch.store import Store
 from tests.conftest import RunningCluster
 from tests.faults.outcome import difference, outcome
-from tests.support import run_here, tiny_config
+from tests.support import quiet, run_here, tiny_config
 from workers.data import Dataset
-from workers.errors import RunError
+from workers.errors import InputError, RunError
 from workers.messages import Pack, RunSettings, Trial
 from workers.nn.spec import NetworkSpec
 from workers.training import train
@@ -249,6 +251,32 @@ def test_a_worker_killed_in_its_pack_changes_nothing(
     assert capfd.readouterr() == ("", "")
     assert max(failure.epoch for failure in failures) > 0
     assert cluster.command.process.poll() is None
+
+
+def test_memory_is_that_of_the_clusters_nodes(
+    cluster: RunningCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """This machine's own does not matter; nothing is written before the check."""
+    monkeypatch.setattr(machine, "memory", lambda: Memory(0))
+    found: list[Memory] = []
+    measure = nodes.least_memory
+
+    def least(cluster_nodes: Any) -> Memory:
+        found.append(measure(cluster_nodes))
+        return found[-1] if len(found) == 1 else replace(found[-1], size_bytes=1000)
+
+    monkeypatch.setattr(nodes, "least_memory", least)
+    folder = RunFolder(tmp_path / "results" / "tiny")
+    place = Place(workers=1, address=cluster.address)
+    session.run(tiny_config(), folder, place, quiet)
+    assert 2**27 < found[0].size_bytes < 2**50
+    other = RunFolder(tmp_path / "other" / "tiny")
+    with pytest.raises(InputError, match="on the cluster's smallest node") as caught:
+        session.run(tiny_config(), other, place, quiet)
+    assert "\n" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == [tmp_path / "results"]
+    with pytest.raises(InputError, match="GB here"):
+        session.run(tiny_config(), other, Place(in_process=True), quiet)
 
 
 def test_memory_taken_by_ray_is_retried_twice_and_the_reason_is_no_advice() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from hpsearch import datasets
+from hpsearch.machine import Memory
 from hpsearch.settings import sizes
 from tests.support import tiny_config
 from workers.errors import InputError
@@ -52,7 +53,6 @@ def choices(*values: Any) -> dict[str, Any]:
     ],
 )
 def test_the_least_that_the_largest_network_needs(
-    monkeypatch: pytest.MonkeyPatch,
     changes: dict[str, Any],
     parameters: int,
     copies: int,
@@ -61,21 +61,27 @@ def test_the_least_that_the_largest_network_needs(
     config = tiny_config(**changes)
     data = datasets.load(config.data, seed=3, chains=config.chains).dataset
     needed = 4 * (parameters * copies + 2 * activations)
-    monkeypatch.setattr(sizes, "machine_bytes", lambda: needed)
-    sizes.check(config, data)
-    monkeypatch.setattr(sizes, "machine_bytes", lambda: needed - 1)
+    sizes.check(config, data, Memory(needed))
     with pytest.raises(InputError, match=f" {parameters:,} parameters"):
-        sizes.check(config, data)
+        sizes.check(config, data, Memory(needed - 1))
 
 
-def test_the_remedy_is_where_the_memory_goes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sizes, "machine_bytes", lambda: 0)
+def test_the_remedy_is_where_the_memory_goes() -> None:
+    data = datasets.load(tiny_config().data, seed=3).dataset
     for batch, remedy in ((1, "hidden"), ("full", "batch_size")):
         config = tiny_config(network__batch_size=batch)
         with pytest.raises(InputError) as caught:
-            sizes.check(config, datasets.load(config.data, seed=3).dataset)
+            sizes.check(config, data, Memory(0))
         assert caught.value.remedy == f"lower {remedy}"
 
 
-def test_this_machine_has_memory() -> None:
-    assert 2**27 < sizes.machine_bytes() < 2**50
+@pytest.mark.parametrize(
+    ("memory", "text"),
+    [(2.6e8, "with 0.3 GB there"), (3.14e11, "with 314 GB there")],
+)
+def test_small_limits_are_told_apart(memory: float, text: str) -> None:
+    config = tiny_config(network__hidden=[10**6, 10**5])
+    data = datasets.load(config.data, seed=3).dataset
+    with pytest.raises(InputError) as caught:
+        sizes.check(config, data, Memory(memory, "there"))
+    assert text in str(caught.value)

@@ -1,9 +1,9 @@
 """What the largest network of a search needs, before any of them is made."""
 
-import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from hpsearch.machine import Memory
 from hpsearch.settings.networks import corners, widest
 from workers.data import Dataset
 from workers.errors import InputError
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from hpsearch.config import SearchConfig
 
 
-def check(config: "SearchConfig", data: Dataset) -> None:
-    """Raise InputError if this machine's memory can't hold a network of the search.
+def check(config: "SearchConfig", data: Dataset, memory: Memory) -> None:
+    """Raise InputError if memory can't hold a network of the search.
 
     Counted is what one trial in training needs at least, so a network for each split: its
     parameters, their gradient, the optimizer's memory, the running average, and a
@@ -30,24 +30,23 @@ def check(config: "SearchConfig", data: Dataset) -> None:
     batch = min(max(sizes), data.rows)
     bent = "maxout" if any(spec.activation == "maxout" for spec in networks) else "relu"
     pieces = max(spec.maxout_pieces for spec in networks)
-    limit = machine_bytes()
     for spec in [*networks, widest(config.network, config.search_space)]:
         largest = replace(spec, activation=bent, maxout_pieces=pieces)
         plan = layout(largest, features=features, scores=scores(spec.loss, data.outputs))
         activations = 2 * batch * sum(bias.stop - bias.start for bias in plan.biases)
         needed = 4 * len(data.splits) * (copies * plan.size + activations)
-        if needed > limit:
+        if needed > memory.size_bytes:
+            there = f"{_gigabytes(memory.size_bytes)} {memory.where}"
             raise InputError(
-                "a network in training must fit into this machine's memory",
+                "a network in training must fit into the memory that it may use",
                 f"hidden {_brief(spec.hidden)} and batch_size {batch:,}: {plan.size:,} parameters,"
-                f" {needed / 1e9:,.0f} GB or more, with {limit / 1e9:,.0f} GB here",
+                f" {_gigabytes(needed)} or more, with {there}",
                 f"lower {'batch_size' if activations > copies * plan.size else 'hidden'}",
             )
 
 
-def machine_bytes() -> int:
-    """Return how much memory this machine has."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+def _gigabytes(count: float) -> str:
+    return f"{count / 1e9:,.{1 if count < 1e10 else 0}f} GB"
 
 
 def _brief(hidden: tuple[int, ...]) -> str:

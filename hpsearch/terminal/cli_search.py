@@ -26,7 +26,9 @@ class _ConfigCommand(click.Command):
 OPEN = "the cluster at {} asks for no token: whoever reaches it can run code on it"
 
 _PLACE = (
-    click.option("--workers", type=click.IntRange(min=1), help="How many; default: one a CPU."),
+    click.option(
+        "--workers", type=click.IntRange(min=1), help="How many; default: one for each CPU at hand."
+    ),
     click.option(
         "--address",
         metavar="HOST:PORT|auto|local",
