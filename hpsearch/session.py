@@ -27,6 +27,7 @@ from workers.nn import machine_code
 
 if TYPE_CHECKING:
     from hpsearch.conclusion import Conclusion
+    from hpsearch.datasets import Split
     from hpsearch.preflight import Warn
     from hpsearch.search import Search
 
@@ -108,12 +109,7 @@ def run(
             begin=lambda workers: begin(workers, site),
             interrupts=interrupts,
         )
-        from hpsearch import report
-        from hpsearch.conclusion import conclude
-
-        seconds = time.monotonic() - began
-        conclusion = conclude(folder, config, split, search.verdicts, seconds=seconds)
-        report.write_if_possible(folder.path)
+        conclusion = _conclude(config, folder, split, search, seconds=time.monotonic() - began)
         interrupts.check()  # What is raised in a destructor is lost.
         return conclusion
 
@@ -155,6 +151,18 @@ def _check_memory(config: SearchConfig, data: Dataset, memory: Memory) -> None:
     from hpsearch.settings import sizes
 
     sizes.check(config, data, memory)
+
+
+def _conclude(
+    config: SearchConfig, folder: RunFolder, split: "Split", search: "Search", *, seconds: float
+) -> "Conclusion":
+    """Test what the search has found, and write the report."""
+    from hpsearch import report
+    from hpsearch.conclusion import conclude
+
+    conclusion = conclude(folder, config, split, search.verdicts, seconds=seconds)
+    report.write_if_possible(folder.path)
+    return conclusion
 
 
 def _finished(folder: RunFolder, *, take_over: bool) -> "Conclusion":
