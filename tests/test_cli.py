@@ -87,7 +87,7 @@ def test_from_a_csv_with_text_labels_to_predictions() -> None:
     result = search(config, "--name", "mine", "--set", "study.seed=5")
     assert result.exit_code == 0, result.output
     assert result.stderr == ""
-    assert result.stdout.splitlines()[0] == "mine: 10 trials in 2 stages, 1 worker"
+    assert result.stdout.splitlines()[0] == "mine: 10 trials in 2 stages, 1 worker in this process"
     assert "everything is in results/mine" in result.stdout
     summary = json.loads(Path("results/mine/summary.json").read_text())
     assert summary["seed"] == 5
@@ -548,5 +548,5 @@ def test_a_signal_ends_it_and_keeps_what_was_acknowledged() -> None:
         out, err = child.communicate(timeout=60)
     assert child.returncode == 130
     assert err == "interrupted; go on with: hpsearch resume results/tiny\n"
-    assert out.startswith("tiny: 2 trials in 1 stage, 1 worker\n")
+    assert out.startswith("tiny: 2 trials in 1 stage, 1 worker in this process\n")
     assert len(hpsearch.load("results/tiny").epochs) > 0
