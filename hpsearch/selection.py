@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,9 @@ Score = Callable[[NDArray[np.floating[Any]]], float]
 """A score of averaged predictions, higher being better."""
 
 Method = Callable[[Predictions, Score, int], dict[int, float]]
+
+TIE: Final = 1e-9
+"""By what share of the best score others may fall short of it and count as equal."""
 
 
 def _top(predictions: Predictions, score: Score, size: int) -> dict[int, float]:
@@ -28,20 +31,31 @@ def _greedy(predictions: Predictions, score: Score, size: int) -> dict[int, floa
     """Add, ``size`` times and with replacement, whatever helps the average most.
 
     The shortest prefix that reaches the best score is kept; equal scores go to a
-    candidate already taken, then to the better one. A candidate's weight is its share
-    of the prefix (Caruana et al., Ensemble Selection from Libraries of Models, 2004).
+    candidate already taken, then to the better one. Scores are equal if they differ by no
+    more than rounding may, `TIE` of the best, whatever their unit. A candidate's weight is its
+    share of the prefix (Caruana et al., Ensemble Selection from Libraries of Models, 2004).
     """
     total = np.zeros_like(predictions[0], dtype=np.float64)
     taken: list[int] = []
     reached: list[float] = []
     for count in range(1, size + 1):
-        scores = [round(score((total + candidate) / count), 6) for candidate in predictions]
-        best = max(range(len(scores)), key=lambda i: (scores[i], i in taken, -i))
+        scores = [score((total + candidate) / count) for candidate in predictions]
+        best = max(_best(scores), key=lambda i: (i in taken, -i))
         total += predictions[best]
         taken.append(best)
         reached.append(scores[best])
-    prefix = taken[: reached.index(max(reached)) + 1]
+    prefix = taken[: _best(reached)[0] + 1]
     return {index: count / len(prefix) for index, count in sorted(Counter(prefix).items())}
+
+
+def _best(scores: Sequence[float]) -> list[int]:
+    """Return where the scores are that equal the greatest.
+
+    >>> _best([1.0, 2.0, 2.0 - 1e-12, 1.999])
+    [1, 2]
+    """
+    top = max(scores)
+    return [i for i, score in enumerate(scores) if score >= top - TIE * abs(top)]
 
 
 BLIND = frozenset({"top"})
