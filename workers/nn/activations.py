@@ -4,7 +4,8 @@
 ``(members, batch, units)`` without its bias, the parameter rows with the bias's offset,
 one number per member, and ``out``. A backward kernel turns ``d``, the gradient on the
 activations, into the one on ``z`` and sums the bias's gradient. All but maxout work in
-place: their slopes need no more than the activation ``a`` itself.
+place: their slopes need no more than the activation ``a`` itself. What is negative may become
+0 there, by a slope of 0 or by underflow, so that 0 has the slope of the negative side.
 """
 
 from collections.abc import Callable, Mapping
@@ -125,11 +126,12 @@ def _relu_slope(a: Any, one: Any, _number: Any) -> Any:
 
 
 def _leaky_relu(z: Any, one: Any, number: Any) -> Any:
-    return number * z if z < one - one else z
+    zero = one - one
+    return number * z + zero if z < zero else z  # + 0: without a slope 0.0 as ReLU, not -0.0
 
 
 def _leaky_relu_slope(a: Any, one: Any, number: Any) -> Any:
-    return number if a < one - one else one
+    return number if a <= one - one else one
 
 
 def _elu(z: Any, one: Any, number: Any) -> Any:
@@ -138,7 +140,7 @@ def _elu(z: Any, one: Any, number: Any) -> Any:
 
 
 def _elu_slope(a: Any, one: Any, number: Any) -> Any:
-    return a + number if a < one - one else one
+    return a + number if a <= one - one else one
 
 
 ACTIVATIONS: Final[Mapping[str, Activation]] = {
