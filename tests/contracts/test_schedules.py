@@ -7,7 +7,7 @@ import pytest
 
 from workers.nn.layout import layout
 from workers.nn.memory import STALLS, UPDATES, memory
-from workers.nn.schedules import SCHEDULES, Moments, momenta, plan
+from workers.nn.schedules import SCHEDULES, Moments, averaging_starts, momenta, plan
 from workers.nn.spec import NetworkSpec
 from workers.nn.updates import fill_rates
 
@@ -53,8 +53,51 @@ def test_warmup_grows_linearly_from_the_first_step(name):
     cold = NetworkSpec(schedule=name, learning_rate=1.0)
     warm = NetworkSpec(schedule=name, learning_rate=1.0, warmup_epochs=2.0)
     assert _at(warm, 0)[0] == pytest.approx(_at(cold, 0)[0] * 0.05)
-    assert _at(warm, 0.9)[0] == pytest.approx(_at(cold, 0.9)[0] * 0.5)
-    assert _at(warm, 2)[0] == _at(cold, 2)[0]
+    assert _at(warm, 0.9)[0] == pytest.approx(_at(cold, 0)[0] * 0.5)
+    assert _at(warm, 1.9)[0] == _at(warm, 2)[0] == _at(cold, 0)[0]
+
+
+# The rates of PyTorch 2.13.0: SequentialLR of LinearLR(1/5, 1, total_iters=4) and, from step 5
+# of 10, ConstantLR, StepLR(2, 0.5), ExponentialLR(exp(-0.1)), LambdaLR(1/(1 + 0.1*t)),
+# CosineAnnealingLR(5) and, in two cycles of what is left, CosineAnnealingWarmRestarts(2).
+AFTER_WARMUP = [
+    ("constant", 10, {}, [1, 1, 1, 1, 1]),
+    ("step", 10, {"decay_epochs": 2.0}, [1, 1, 0.5, 0.5, 0.25]),
+    ("exponential", 10, {}, [1, 0.9048374, 0.8187308, 0.7408182, 0.6703200]),
+    ("inverse", 10, {}, [1, 0.9090909, 0.8333333, 0.7692308, 0.7142857]),
+    ("cosine", 10, {}, [1, 0.9045085, 0.6545085, 0.3454915, 0.0954915]),
+    ("cosine", 9, {"cosine_cycles": 2}, [1, 0.5, 1, 0.5]),
+    ("converge", 10, {"decay_epochs": 2.0}, [1, 1, 1, 2 / 3, 0.5]),
+]
+
+
+@pytest.mark.parametrize(("name", "epochs", "options", "rest"), AFTER_WARMUP)
+def test_the_schedule_begins_where_the_warmup_ends(name, epochs, options, rest):
+    spec = NetworkSpec(schedule=name, learning_rate=1.0, warmup_epochs=5.0, **options)
+    warm, shape = plan(spec, Moments(np.arange(float(epochs)), 1.0, epochs, stalls=0))
+    np.testing.assert_allclose(warm * shape, [0.2, 0.4, 0.6, 0.8, 1.0, *rest], atol=5e-8)
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+@pytest.mark.parametrize("warmup", [4.0, 4.5, 1000.0])
+def test_a_budget_within_the_warmup_only_grows(name, warmup):
+    spec = NetworkSpec(schedule=name, learning_rate=1.0, warmup_epochs=warmup)
+    times = np.arange(8) / 2
+    warm, shape = plan(spec, Moments(times, 0.5, epochs=4, stalls=0))
+    np.testing.assert_allclose(warm * shape, (times + 0.5) / warmup)
+
+
+def test_steps_and_cycles_are_complete_where_rounding_falls_short():
+    # 0.3/0.1 is 2.9999999999999996 in floating point, and 1.3 - 0.1 is a bit more than 1.2.
+    spec = NetworkSpec(schedule="step", decay_epochs=0.1, decay_factor=0.5, learning_rate=1.0)
+    assert _at(spec, 0.3)[0] == 0.125
+    spec = NetworkSpec(schedule="cosine", cosine_cycles=100, learning_rate=1.0)
+    assert _at(spec, 0.3)[0] == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(("share", "averaged"), [(0.07, 7), (0.14, 14), (0.28, 28), (0.071, 8)])
+def test_a_share_of_the_budget_is_not_rounded_up_for_its_last_bit(share, averaged):
+    assert 100 - averaging_starts(NetworkSpec(swa_fraction=share), 100) == averaged
 
 
 def test_momentum_grows_over_the_budget():

@@ -214,11 +214,13 @@ def test_stall_lowers_the_rate_after_so_many_epochs_without_a_better_score():
     spec = NetworkSpec(
         schedule="stall", stall_epochs=2, optimizer="sgd", batch_size="full", hidden=()
     )
-    learner = _learner(spec)
-    for score in (0.5, 0.4, 0.5, float("nan"), 0.3, 0.6):
-        learner.observe(np.array([score]))
-    assert learner.state(0)["counters"].tolist() == [0, 0, 0, 2]
-    assert learner.state(0)["best"].tolist() == [0.6]
+    for warmup, stalls in ((0.0, 2), (3.0, 1)):
+        learner = _learner(replace(spec, warmup_epochs=warmup))
+        for epoch, score in enumerate((0.5, 0.4, 0.5, float("nan"), 0.3, 0.6), 1):
+            _train(learner, [epoch])
+            learner.observe(np.array([score]))
+        assert learner.state(0)["counters"].tolist() == [6, 0, 0, stalls]
+        assert learner.state(0)["best"].tolist() == [0.6]
 
 
 def test_a_foreign_state_is_refused_and_changes_nothing():

@@ -63,6 +63,7 @@ class Learner:
     ) -> None:
         self._layout = plan(specs, features=features, outputs=outputs)
         self._outputs, self._epochs, self._count = outputs, epochs, rows
+        self._epoch = 0
         first = [
             initial_row(spec, self._layout, rng=rng)
             for spec, rng in zip(specs, initial, strict=True)
@@ -106,7 +107,7 @@ class Learner:
         probe
             What watches the layers.
         """
-        past = self._memory
+        past, self._epoch = self._memory, epoch
         inputs = [np.asarray(part, past.rows.dtype) for part in _each(x)]
         orders = np.atleast_2d(order)
         now = {"epoch": epoch, "epochs": self._epochs}
@@ -160,8 +161,8 @@ class Learner:
         return evaluation.metrics(net, raw, *_each(y), units=units)
 
     def observe(self, scores: NDArray[np.float64]) -> None:
-        """Tell each member's validation score of this epoch, higher being better."""
-        self._memory.observe(scores)
+        """Tell each member's validation score of the epoch just run, higher being better."""
+        self._memory.observe(scores, self._epoch)
 
     def state(self, member: int) -> dict[str, NDArray[Any]]:
         """Return all that is needed to go on to the bit, as named arrays.

@@ -57,11 +57,15 @@ class Memory:
         with np.errstate(all="ignore"):
             self.swa[member] += (self.rows[member] - self.swa[member]) / self.rows.dtype.type(count)
 
-    def observe(self, scores: NDArray[np.float64]) -> None:
-        """Count epochs without a better score, and a stall at every ``stall_epochs`` of them."""
+    def observe(self, scores: NDArray[np.float64], epoch: int) -> None:
+        """Count epochs without a better score, and a stall at every ``stall_epochs`` of them.
+
+        ``epoch`` is the one that is over; those of the warm-up are none to wait in.
+        """
         for member, (spec, score) in enumerate(zip(self.specs, scores, strict=True)):
             counters = self.counters[member]
-            counters[WAITED] = 0 if score > self.best[member] else counters[WAITED] + 1
+            waits = epoch > spec.warmup_epochs and not score > self.best[member]
+            counters[WAITED] = counters[WAITED] + 1 if waits else 0
             self.best[member] = np.fmax(score, self.best[member])
             if counters[WAITED] == spec.stall_epochs:
                 counters[WAITED] = 0

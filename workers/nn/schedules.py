@@ -11,17 +11,21 @@ from workers.nn.spec import NetworkSpec
 
 Times = NDArray[np.float64]
 
+ROUNDING: Final = 1e-9
+"""By how much arithmetic may miss a whole number of epochs, steps or cycles."""
+
 
 @dataclass(frozen=True, slots=True)
 class Moments:
     """When a schedule is asked: the beginnings of steps ``width`` epochs long.
 
-    ``epochs`` is the whole budget, ``stalls`` how often the validation score has stalled.
+    ``epochs`` is the whole budget, ``stalls`` how often the validation score has stalled. A
+    schedule itself is told of the times and the budget that a warm-up leaves.
     """
 
     times: Times
     width: float
-    epochs: int
+    epochs: float
     stalls: int
 
 
@@ -35,7 +39,7 @@ def _constant(_spec: NetworkSpec, at: Moments) -> Times:
 
 def _step(spec: NetworkSpec, at: Moments) -> Times:
     """Return ``decay_factor**floor(t/decay_epochs)``."""
-    powers: Times = spec.decay_factor ** np.floor(at.times / spec.decay_epochs)
+    powers: Times = spec.decay_factor ** _whole(at.times / spec.decay_epochs)
     return powers
 
 
@@ -63,9 +67,15 @@ def _stall(spec: NetworkSpec, at: Moments) -> Times:
 
 def _cosine(spec: NetworkSpec, at: Moments) -> Times:
     """Return ``(1 + cos(pi*(t mod c)/c))/2``, c = epochs/cosine_cycles (Loshchilov 2017)."""
-    cycle = at.epochs / spec.cosine_cycles
-    waves: Times = (1 + np.cos(np.pi * np.mod(at.times, cycle) / cycle)) / 2
+    cycles = at.times / (at.epochs / spec.cosine_cycles)
+    waves: Times = (1 + np.cos(np.pi * (cycles - _whole(cycles)))) / 2
     return waves
+
+
+def _whole(counts: Times) -> Times:
+    """Return how many are complete, where rounding has taken the last bits: 0.3/0.1 are 3."""
+    complete: Times = np.floor(counts + ROUNDING)
+    return complete
 
 
 SCHEDULES: Final[Mapping[str, Schedule]] = {
@@ -95,18 +105,23 @@ def averaging_starts(spec: NetworkSpec, epochs: int) -> int:
 
     >>> averaging_starts(NetworkSpec(swa_fraction=0.25), 20)
     15
+    >>> averaging_starts(NetworkSpec(swa_fraction=0.07), 100)
+    93
     """
-    return epochs - int(np.ceil(spec.swa_fraction * epochs))
+    return epochs - int(np.ceil(spec.swa_fraction * epochs - ROUNDING))
 
 
 def plan(spec: NetworkSpec, at: Moments) -> tuple[Times, Times]:
     """Return warm-up and schedule at the steps; the rate is ``learning_rate*warmup*schedule``.
 
-    The rate grows linearly over ``warmup_epochs`` and then follows the schedule, which
-    stands still while weights are averaged. Of the spec only what ``PACE`` names matters.
+    The rate grows linearly over ``warmup_epochs``. Then the schedule begins and has what is
+    left of the budget; it stands still while weights are averaged. Of the spec only what
+    ``PACE`` names matters.
     """
-    held = np.minimum(at.times, averaging_starts(spec, at.epochs))
-    shape = SCHEDULES[spec.schedule](spec, Moments(held, at.width, at.epochs, at.stalls))
+    held = np.minimum(at.times, averaging_starts(spec, int(at.epochs)))
+    since, left = held - spec.warmup_epochs, at.epochs - spec.warmup_epochs
+    rest = Moments(np.maximum(since, 0), at.width, max(left, at.width), at.stalls)
+    shape = SCHEDULES[spec.schedule](spec, rest)
     return np.minimum(1, (at.times + at.width) / max(spec.warmup_epochs, at.width)), shape
 
 

@@ -46,7 +46,7 @@ class NetworkSpec:
         ``converge``; k of ``exponential`` and ``inverse``.
     stall_epochs, warmup_epochs, cosine_cycles
         Epochs without a better validation score until ``stall`` lowers the rate; linear
-        growth from 0 before any schedule; cosine cycles in the whole budget.
+        growth from 0, after which the schedule begins; cosine cycles in what is left.
     momentum, momentum_start
         Momentum of ``momentum`` and ``nesterov``; when given, it grows linearly from
         ``momentum_start`` to ``momentum`` over the budget.
