@@ -17,7 +17,8 @@ def _factored(g: Floats, means: Floats, old: Any) -> None:
     kind = g.dtype.type
     height, width = g.shape
     row_means, column_means = means[:height], means[height : height + width]
-    rest, total = kind(1) - old, kind(0)
+    inverse = np.empty(width, g.dtype)
+    rest, total = kind(1) - old, 0.0
     for j in range(width):
         column_means[j] *= old
     for i in range(height):
@@ -28,11 +29,13 @@ def _factored(g: Floats, means: Floats, old: Any) -> None:
         for j in range(width):
             squares += row[j] * row[j] + kind(1e-30)
         row_means[i] = old * row_means[i] + rest / kind(width) * squares
-        total += row_means[i]
+        total += np.float64(row_means[i])
+    for j in range(width):
+        inverse[j] = kind(1) / np.sqrt(column_means[j])
     for i in range(height):
-        row, share = g[i], row_means[i] * kind(height) / total
+        row, factor = g[i], kind(np.sqrt(total / np.float64(height) / np.float64(row_means[i])))
         for j in range(width):
-            row[j] /= np.sqrt(share * column_means[j])
+            row[j] = row[j] * inverse[j] * factor  # the means' product may underflow
 
 
 @inlined
@@ -47,19 +50,18 @@ def _whole(g: Floats, means: Floats, old: Any) -> None:
 @inlined
 def _root_mean_square(values: Floats) -> Any:
     """Return the root mean square, in lanes so that it need not wait for each addition."""
-    kind = values.dtype.type
-    lanes = np.zeros(16, values.dtype)
+    lanes = np.zeros(16)
     whole = values.shape[0] // 16
     blocks = values[: whole * 16].reshape(whole, 16)
     for i in range(whole):
         for j in range(16):
-            lanes[j] += blocks[i, j] * blocks[i, j]
-    total = kind(0)
+            lanes[j] += np.float64(blocks[i, j]) * np.float64(blocks[i, j])
+    total = 0.0
     for j in range(16):
         total += lanes[j]
     for i in range(whole * 16, values.shape[0]):
-        total += values[i] * values[i]
-    return np.sqrt(total / kind(values.shape[0]))
+        total += np.float64(values[i]) * np.float64(values[i])
+    return np.sqrt(total / np.float64(values.shape[0]))
 
 
 @kernel
@@ -96,7 +98,7 @@ def adafactor(
                 _factored(g.reshape(height, width), v, old)
             else:
                 _whole(g, v, old)
-            scale = now[0] * scales[k, s] * max(kind(1e-3), _root_mean_square(x))
-            scale /= max(kind(1), _root_mean_square(g))
+            size = max(1e-3, _root_mean_square(x)) / max(1.0, _root_mean_square(g))
+            scale = kind(np.float64(now[0]) * np.float64(scales[k, s]) * size)
             for i in range(x.shape[0]):
                 x[i] -= scale * g[i]

@@ -97,11 +97,11 @@ def _hinge(s: Floats, y: Any, margin: Any, one: Any) -> Any:
 def _squared_hinge(s: Floats, y: Any, margin: Any, one: Any) -> Any:
     """Compute ``sum_{j!=y} max(0, s_j - s_y + margin)**2``."""
     zero = one - one
-    wanted, total, pushes = s[y] - margin, zero, zero
+    wanted, total, pushes = s[y] - margin, 0.0, zero
     for j in range(s.shape[0]):
         excess = s[j] - wanted
         push = zero if excess <= zero or j == y else excess
-        total += push * push
+        total += np.float64(push) * np.float64(push)
         pushes += push + push
         s[j] = push + push
     s[y] = -pushes
@@ -128,13 +128,13 @@ def _max_margin(s: Floats, y: Any, margin: Any, one: Any) -> Any:
     return zero if slack <= zero else slack
 
 
-def _squared_error(s: Floats, y: Any, _number: Any, one: Any) -> Any:
+def _squared_error(s: Floats, y: Any, _number: Any, _one: Any) -> Any:
     """Compute ``sum_j (s_j - y_j)**2 / 2``."""
-    total = one - one
+    total = 0.0
     for j in range(s.shape[0]):
         s[j] -= y[j]
-        total += s[j] * s[j]
-    return total / (one + one)
+        total += np.float64(s[j]) * np.float64(s[j])
+    return total / 2
 
 
 LOSSES: Final[Mapping[str, Loss]] = {

@@ -137,12 +137,12 @@ def _rmsprop(x: Any, g: Any, s: Any, q: Any, c: Numbers) -> Parts:
 
 
 def _adadelta(x: Any, g: Any, s: Any, e: Any, c: Numbers) -> Parts:
-    """Step ``u = sqrt((e + eps)/(s + eps))*g; x -= rate*u`` (Zeiler 2012).
+    """Step ``u = sqrt(e + eps)/sqrt(s + eps)*g; x -= rate*u`` (Zeiler 2012).
 
-    s and e are running means of ``g**2`` and ``u**2``.
+    s and e are running means of ``g**2`` and ``u**2``; their quotient might underflow.
     """
     s = c.rho * s + c.rest * g * g
-    u = np.sqrt((e + c.epsilon) / (s + c.epsilon)) * g
+    u = np.sqrt(e + c.epsilon) / np.sqrt(s + c.epsilon) * g
     return x - c.rate * u, s, c.rho * e + c.rest * u * u
 
 

@@ -28,72 +28,81 @@ def penalty(row: Floats, penalized: int, *, l2: float, l1: float) -> float:
 
 @inlined
 def _squares(g: Floats) -> float:
-    """Return the sum of squares, in lanes so that it need not wait for each addition."""
+    """Return the sum of squares, in lanes so that it need not wait for each addition.
+
+    In float64, where the squares of float32 neither overflow nor vanish.
+    """
     lanes = np.zeros(16)
     whole = g.shape[0] // 16
     blocks = g[: whole * 16].reshape(whole, 16)
     for i in range(whole):
         for j in range(16):
-            lanes[j] += blocks[i, j] * blocks[i, j]
+            lanes[j] += np.float64(blocks[i, j]) * np.float64(blocks[i, j])
     total = 0.0
     for j in range(16):
         total += lanes[j]
     for i in range(whole * 16, g.shape[0]):
-        total += g[i] * g[i]
+        total += np.float64(g[i]) * np.float64(g[i])
     return total
 
 
 @kernel
-def penalize(rows: Floats, gradient: Floats, penalized: int, numbers: Floats) -> None:
+def penalize(rows: Floats, gradient: Floats, penalized: int, numbers: NDArray[np.float64]) -> None:
     """Add L1 and L2 to the gradient, then scale it to at most the member's greatest norm.
 
     ``numbers`` is ``(members, 3)``: l2, l1 and the greatest norm, 0 for none.
     """
-    zero = rows.dtype.type(0)
+    kind = rows.dtype.type
+    zero = kind(0)
     for k in range(rows.shape[0]):
         x, g = rows[k], gradient[k]
-        l2, l1, limit = numbers[k, 0], numbers[k, 1], numbers[k, 2]
+        l2, l1, limit = kind(numbers[k, 0]), kind(numbers[k, 1]), numbers[k, 2]
         if l2 != zero or l1 != zero:
             for i in range(penalized):
                 sign = l1 if x[i] > zero else (-l1 if x[i] < zero else zero)
                 g[i] += l2 * x[i] + sign
-        if limit > zero:
-            total = _squares(g)
-            if total > limit * limit:
-                scale = rows.dtype.type(limit / np.sqrt(total))
+        if limit > 0.0:
+            norm = np.sqrt(_squares(g))
+            if norm > limit:
+                scale = limit / norm
                 for i in range(g.shape[0]):
-                    g[i] *= scale
+                    g[i] = kind(np.float64(g[i]) * scale)
 
 
 @inlined
 def _shorten_columns(w: Floats, limit: Any) -> None:
     """Scale each column to at most this norm, in place."""
-    factors = np.zeros(w.shape[1], w.dtype)
+    factors = np.zeros(w.shape[1])
     for i in range(w.shape[0]):
         for j in range(w.shape[1]):
-            factors[j] += w[i, j] * w[i, j]
+            factors[j] += np.float64(w[i, j]) * np.float64(w[i, j])
     for j in range(w.shape[1]):
         norm = np.sqrt(factors[j])
-        factors[j] = limit / norm if norm > limit else w.dtype.type(1)
+        factors[j] = limit / norm if norm > limit else 1.0
     for i in range(w.shape[0]):
         for j in range(w.shape[1]):
-            w[i, j] *= factors[j]
+            w[i, j] = w.dtype.type(np.float64(w[i, j]) * factors[j])
 
 
 @inlined
 def _shorten_rows(w: Floats, limit: Any) -> None:
     """Scale each row to at most this norm, in place."""
     for j in range(w.shape[0]):
-        norm = w.dtype.type(np.sqrt(_squares(w[j])))
+        norm = np.sqrt(_squares(w[j]))
         if norm > limit:
             factor = limit / norm
             for i in range(w.shape[1]):
-                w[j, i] *= factor
+                w[j, i] = w.dtype.type(np.float64(w[j, i]) * factor)
 
 
 @kernel
 def shorten(
-    rows: Floats, start: int, height: int, width: int, turned: bool, limits: Floats
+    rows: Floats,
+    start: int,
+    height: int,
+    width: int,
+    turned: bool,
+    limits: NDArray[np.float64],
 ) -> None:
     """Scale the weights into each unit to at most the member's norm, 0 for none.
 
@@ -101,7 +110,7 @@ def shorten(
     ones have a row for each unit, others a column.
     """
     for k in range(rows.shape[0]):
-        if limits[k] > rows.dtype.type(0):
+        if limits[k] > 0.0:
             w = rows[k, start : start + height * width].reshape((height, width))
             if turned:
                 _shorten_rows(w, limits[k])

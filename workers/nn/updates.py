@@ -55,7 +55,7 @@ def update_calls(
     calls: list[Call] = []
     if any(spec.l1 or spec.clip_norm for spec in specs):
         early = [(s.l2 if s.clip_norm else 0, s.l1, s.clip_norm or 0) for s in specs]
-        numbers = np.array(early, rows.dtype)
+        numbers = np.array(early, np.float64)
         calls.append(partial(penalize, rows, gradient, plan.penalized, numbers))
     step = OPTIMIZERS[specs[0].optimizer]
     if step.update is not None:
@@ -63,7 +63,7 @@ def update_calls(
         knobs = np.array([_knobs(spec) for spec in specs], rows.dtype)
         fixed = (knobs, segments, scales, rows, gradient, memory.slots)
         calls.append(partial(step.update, clock, rates, *fixed))
-    limits = np.array([spec.max_norm or 0 for spec in specs], rows.dtype)
+    limits = np.array([spec.max_norm or 0 for spec in specs], np.float64)
     if limits.any():
         calls += [
             partial(shorten, rows, t.start, t.shape[0], t.shape[1], t.turned, limits)
