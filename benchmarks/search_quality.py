@@ -5,29 +5,30 @@ Run as ``python benchmarks/search_quality.py``; see benchmarks/search_quality.md
 
 import argparse
 import math
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from lcbench import compare
+from loop import Loop
 from scipy import stats
-from simulated import Formula, Valley
+from simulated import Simulated, Valley
 from strategies import strategies
+from surrogate import SPACES, Instance, Surrogate
 from tables import machine, table
 
 from hpsearch import datasets
-from hpsearch import events as ev
 from hpsearch.conclusion import score
-from hpsearch.config import SearchConfig, build
+from hpsearch.config import build
 from hpsearch.ensemble import Ensemble
-from hpsearch.executors import Executor, SerialExecutor
+from hpsearch.executors import SerialExecutor
 from hpsearch.model import load
-from hpsearch.search import Search
-from hpsearch.trials import TrialRecord
-from workers.messages import Checkpoint, RunSettings
-from workers.nn.spec import NetworkSpec
+from workers.messages import RunSettings
 
 RATE = {"type": "float", "low": 1e-6, "high": 10.0, "log": True}
 PENALTY = {"type": "float", "low": 1e-7, "high": 1.0, "log": True}
@@ -44,39 +45,6 @@ LETTERS = {
     "data": {"header": False, "target": 0, "validation": 0.1, "test": {"rows": [16000, 20000]}},
     "network": {"hidden": [64], "batch_size": 128},
 }
-
-
-class Loop:
-    """Performs a search's commands until so many epochs are used, without a database."""
-
-    def __init__(self, config: SearchConfig, executor: Executor, folder: Path | None) -> None:
-        self.files: dict[int, Checkpoint] = {}
-        self.epochs = 0
-        self._executor, self._folder = executor, folder
-        self.search = Search(config, workers=1, parameter_count=lambda _: 8_000)
-
-    def run(self, budget: int) -> TrialRecord:
-        """Return the best trial, one that is still running included."""
-        self._perform(self.search.begin())
-        while not self.search.finished and self.epochs < budget:
-            for event in self._executor.wait(0):
-                self._perform(self.search.handle(event))
-        self._executor.close()
-        scored = [r for r in self.search.trials.values() if r.score is not None]
-        return min(scored, key=lambda r: (-(r.score or 0.0), r.number))
-
-    def _perform(self, commands: Sequence[ev.Command]) -> None:
-        for command in commands:
-            match command:
-                case ev.Dispatch(worker, pack):
-                    self._executor.submit(worker, pack)
-                case ev.StopTrials(worker, trials):
-                    self._executor.stop(worker, trials)
-                case ev.Record(reports):
-                    self.epochs += len(reports)
-                case ev.RemoveCheckpoints(names) if self._folder is not None:
-                    for name in names:
-                        (self._folder / name).unlink(missing_ok=True)
 
 
 def train(document: Mapping[str, Any], seed: int, budget: int) -> float:
@@ -100,24 +68,22 @@ def train(document: Mapping[str, Any], seed: int, budget: int) -> float:
     return 100 * (1 - found["test_accuracy"])
 
 
-def solve(regret: Callable[[NetworkSpec], float]) -> Callable[..., float]:
-    def run(document: Mapping[str, Any], seed: int, budget: int) -> float:
-        config = build(document | {"study": document["study"] | {"seed": seed}})
-        best = Loop(config, Formula(regret, seed=seed), None).run(budget)
-        return regret(best.spec)
-
-    return run
+def solve(document: Mapping[str, Any], seed: int, budget: int) -> float:
+    """Return how far the best network of a valley lies from its optimum."""
+    config = build(document | {"study": document["study"] | {"seed": seed}})
+    valley = Valley((3e-2, 1e-4), seed)
+    best = Loop(config, Simulated(valley.curves)).run(budget)
+    return valley.regret(best.spec)
 
 
 def problems(letters: str | None) -> dict[str, tuple[Callable[..., float], dict[str, Any], str]]:
     """Return each problem's runner, its changes to the config and what is measured."""
     beyond = {"search_space": BASE["search_space"] | {"learning_rate": RATE | {"high": 1e-3}}}
     extend = {"extend": True, **beyond}
-    far = solve(Valley((3e-2, 1e-4)).regret)
     found: dict[str, tuple[Callable[..., float], dict[str, Any], str]] = {
-        "valley": (solve(Valley((3e-2, 1e-4)).regret), {}, "regret"),
-        "valley, optimum beyond the range": (far, beyond, "regret"),
-        "valley, optimum beyond the range, at_border: extend": (far, extend, "regret"),
+        "valley": (solve, {}, "regret"),
+        "valley, optimum beyond the range": (solve, beyond, "regret"),
+        "valley, optimum beyond the range, at_border: extend": (solve, extend, "regret"),
         "digits": (train, {}, "test error, %"),
     }
     if letters:
@@ -138,28 +104,67 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, help="how many (10)")
     parser.add_argument("--letters", metavar="FILE", help="letter-recognition.data")
     parser.add_argument("--problems", nargs="+", default=[""], metavar="TEXT", help="only these")
-    return parser.parse_args(given)
+    parser.add_argument("--surrogate", type=Path, metavar="DIR", help="LCBench's, see surrogate.py")
+    parser.add_argument("--instances", type=words, default=[], metavar="A,B,...", help="its sets")
+    parser.add_argument("--dims", type=int, choices=sorted(SPACES), default=3)
+    parser.add_argument("--budgets", type=numbers, default=[810], metavar="N,...", help="epochs")
+    parser.add_argument("--workers", type=numbers, default=[1], metavar="N,...")
+    parser.add_argument("--strategies", nargs="+", default=[""], metavar="TEXT", help="only these")
+    options = parser.parse_args(given)
+    if bool(options.surrogate) != bool(options.instances):
+        parser.error("--surrogate and --instances go together")
+    return options
+
+
+def words(text: str) -> list[str]:
+    return text.split(",")
+
+
+def numbers(text: str) -> list[int]:
+    return [int(word) for word in text.split(",")]
 
 
 def main() -> None:
     options = arguments()
     seeds = options.seeds or (3 if options.quick else 10)
     final, budget = (20, 320) if options.quick else (50, 810)
-    print(f"{machine('numpy', 'optuna')}; {budget} epochs a search, {seeds} seeds\n")
-    for name, (run, changes, unit) in problems(options.letters).items():
-        if not any(text in name for text in options.problems):
+    print(f"{machine('numpy', 'optuna')}; {seeds} seeds\n")
+    for name, problem in problems(options.letters).items():
+        if any(text in name for text in options.problems):
+            found = tabled(name, problem, seeds, final, budget, options.strategies)
+            print(found, end="\n\n", flush=True)
+    if options.surrogate and any(text in "lcbench" for text in options.problems):
+        surrogate = Surrogate(options.surrogate)
+        if unknown := [name for name in options.instances if name not in surrogate.codes]:
+            sys.exit(f"--instances: no {', '.join(unknown)} in {options.surrogate}")
+        places = [Instance(surrogate, name, options.dims) for name in options.instances]
+        for budget, workers in product(options.budgets, options.workers):
+            rest = {"seeds": seeds, "only": options.strategies}
+            print(compare(places, budget=budget, workers=workers, **rest), end="\n\n", flush=True)
+
+
+def tabled(
+    name: str,
+    problem: tuple[Callable[..., float], Mapping[str, Any], str],
+    seeds: int,
+    final: int,
+    budget: int,
+    only: Sequence[str],
+) -> str:
+    """Return the table of one problem."""
+    run, changes, unit = problem
+    rest = {k: v for k, v in changes.items() if k != "extend"}
+    rows = []
+    for strategy, stages in strategies(final, budget).items():
+        if not any(text in strategy for text in only):
             continue
-        rows = []
-        for strategy, stages in strategies(final, budget).items():
-            rest = {k: v for k, v in changes.items() if k != "extend"}
-            document = BASE | rest | extended(stages, extend="extend" in changes)
-            began = time.perf_counter()
-            values = [run(document, seed, budget) for seed in range(seeds)]
-            mean, half = interval(values)
-            seconds = (time.perf_counter() - began) / seeds
-            rows.append([strategy, f"{mean:.3f}", f"{half:.3f}", f"{seconds:.1f}"])
-        heads = [name, unit, "± (95 %)", "s a search"]
-        print(table(heads, rows), end="\n\n", flush=True)
+        document = BASE | rest | extended(stages, extend="extend" in changes)
+        began = time.perf_counter()
+        values = [run(document, seed, budget) for seed in range(seeds)]
+        mean, half = interval(values)
+        seconds = (time.perf_counter() - began) / seeds
+        rows.append([strategy, f"{mean:.3f}", f"{half:.3f}", f"{seconds:.1f}"])
+    return table([f"{name}, {budget} epochs", unit, "± (95 %)", "s a search"], rows)
 
 
 def extended(stages: Mapping[str, Any], *, extend: bool) -> dict[str, Any]:

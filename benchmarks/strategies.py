@@ -47,6 +47,7 @@ def strategies(final: int, budget: int) -> dict[str, dict[str, Any]]:
         "ASHA, TPE": [stage(many * 4, final, pruner="asha", sampler="tpe")],
         "Hyperband": [stage(many * 4, final, pruner="hyperband")],
         "successive halving": halving(final, budget),
+        f"halving from {short} epochs, Sobol": halving(final, budget, first=short, sampler="sobol"),
     }
     return {
         name: {"stages": [{"name": f"s{i}"} | one for i, one in enumerate(some)]}
@@ -58,17 +59,22 @@ def stage(num_trials: int, epochs: int, **rest: Any) -> dict[str, Any]:
     return {"num_trials": num_trials, "epochs": epochs, **rest}
 
 
-def halving(final: int, budget: int, factor: int = 3) -> list[dict[str, Any]]:
-    """Return one bracket: each stage goes on with a third of the last, three times as long."""
+def halving(
+    final: int, budget: int, factor: int = 3, first: int = 1, **rest: Any
+) -> list[dict[str, Any]]:
+    """Return one bracket: each stage goes on with a third of the last, three times as long.
+
+    The shortest stage has ``first`` epochs or more; ``rest`` is said of it.
+    """
     rungs = [final]
-    while rungs[0] >= factor:
+    while rungs[0] // factor >= first:
         rungs.insert(0, rungs[0] // factor)
     cost = sum(
         (rung - before) / factor**index
         for index, (before, rung) in enumerate(zip([0, *rungs], rungs, strict=False))
     )
     count = int(budget / cost)
-    stages = [stage(count, rungs[0])]
+    stages = [stage(count, rungs[0], **rest)]
     for rung in rungs[1:]:
         count = max(1, count // factor)
         stages.append(stage(0, rung, promote=count))
