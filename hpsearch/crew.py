@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable
 
 from hpsearch import events as ev
 from hpsearch.trials import TrialRecord, Waiting, next_pack
-from workers.messages import Pack
 from workers.nn.spec import NetworkSpec
 
 
@@ -27,7 +26,7 @@ class Crew:
         self._workers = workers
         self._parameter_count, self._splits = parameter_count, splits
         self._waiting = Waiting()
-        self._packs: dict[int, Pack] = {}
+        self._packs: dict[int, list[tuple[TrialRecord, int]]] = {}
         self._idle: set[int] = set()
         self._dispatched = 0
 
@@ -45,18 +44,27 @@ class Crew:
         """Take note that a worker is idle."""
         self._idle.add(worker)
 
-    def release(self, worker: int) -> list[int]:
-        """Take note that a worker trains no more; return the trials of its pack."""
+    def release(self, worker: int) -> tuple[list[TrialRecord], bool]:
+        """Take note that a worker trains no more.
+
+        Return the trials of its pack that had not ended, and whether it was of one trial. One
+        that ended here may run elsewhere by now, promoted, under a later attempt.
+        """
         self._idle.discard(worker)
-        pack = self._packs.pop(worker, None)
-        return [trial.number for trial in pack.trials] if pack else []
+        members = self._packs.pop(worker, [])
+        running = [
+            record
+            for record, attempt in members
+            if record.state == "running" and record.attempt == attempt
+        ]
+        return running, len(members) == 1
 
     def stop(self, trials: Iterable[int]) -> list[ev.Command]:
         """Return the commands that take trials out of the packs that have them."""
         wanted = set(trials)
         stops: list[ev.Command] = []
-        for worker, pack in sorted(self._packs.items()):
-            mine = tuple(trial.number for trial in pack.trials if trial.number in wanted)
+        for worker, members in sorted(self._packs.items()):
+            mine = tuple(record.number for record, _ in members if record.number in wanted)
             if mine:
                 stops.append(ev.StopTrials(worker, mine))
         return stops
@@ -79,6 +87,6 @@ class Crew:
         )
         self._dispatched += 1
         self._idle.remove(worker)
-        self._packs[worker] = pack
+        self._packs[worker] = [(record, record.attempt) for record in members]
         starts = [ev.StartTrial(record.number, record.attempt) for record in members]
         return [*starts, ev.Dispatch(worker, pack)]

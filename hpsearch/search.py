@@ -173,13 +173,13 @@ class Search:
         otherwise each of the pack goes on alone, so that the culprit finds itself.
         """
         commands: list[ev.Command] = []
-        trials = [self.trials[number] for number in self._crew.release(lost.worker)]
-        for record in (record for record in trials if record.state == "running"):
+        running, alone = self._crew.release(lost.worker)
+        for record in running:
             record.failures += 1
             note = ev.NoteFailure(record.number, record.attempt, record.epochs_done, lost.cause)
             commands.append(note)
             most = min(self.config.study.max_failures, lost.retries)
-            if record.failures > most if lost.retry else len(trials) == 1:
+            if record.failures > most if lost.retry else alone:
                 commands.append(self._end(record, "failed", lost.cause))
             else:
                 self._crew.queue(record)

@@ -105,6 +105,14 @@ def test_promoted_trials_go_on_to_the_total_and_keep_their_numbers() -> None:
     assert all(t["state"] == "complete" for t in search.trials.values())
 
 
+def test_a_trial_that_goes_on_while_its_last_worker_still_says_goodbye_is_trained_once() -> None:
+    """That worker's pack is over: the trial now belongs to the one that took it on."""
+    for seed in range(20):
+        search = Pretence(config("promotion"), workers=3, size=100).finish(seed=seed)
+        assert search.trained == len(search.epochs)
+        assert not any(trial["failures"] for trial in search.trials.values())
+
+
 def test_the_finalists_are_trained_anew_under_new_numbers() -> None:
     search = Pretence(config("random")).finish()
     top = sorted(
