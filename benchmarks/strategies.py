@@ -47,12 +47,32 @@ def strategies(final: int, budget: int) -> dict[str, dict[str, Any]]:
         "ASHA, TPE": [stage(many * 4, final, pruner="asha", sampler="tpe")],
         "Hyperband": [stage(many * 4, final, pruner="hyperband")],
         "successive halving": halving(final, budget),
+        f"GP, {final} epochs each": [stage(few, final, sampler="gp")],
+        "promotion, GP": led(final, budget),
         f"halving from {short} epochs, Sobol": halving(final, budget, first=short, sampler="sobol"),
     }
     return {
         name: {"stages": [{"name": f"s{i}"} | one for i, one in enumerate(some)]}
         for name, some in stages.items()
     }
+
+
+def led(final: int, budget: int) -> list[dict[str, Any]]:
+    """Return stages that a Gaussian process leads, the best of each trained on.
+
+    The first is a Sobol sequence of a tenth of the epochs: too few mislead.
+    """
+    short, third = max(2, final // 10), final // 3
+    first = max(4, budget * 2 // 10 // short)
+    second = max(2, budget * 3 // 10 // third)
+    on, end = -(-first // 3), -(-(second + first // 3) // 5)
+    used = first * short + second * third + on * (third - short) + end * (final - third)
+    last = max(0, budget - used) // final
+    return [
+        stage(first, short, sampler="sobol"),
+        stage(second, third, sampler="gp", promote=on),
+        stage(last, final, sampler="gp", promote=end, generation=5),
+    ]
 
 
 def stage(num_trials: int, epochs: int, **rest: Any) -> dict[str, Any]:

@@ -88,7 +88,8 @@ class Agenda:
     def _make(self, space: SearchSpace, first: int, trials: Mapping[int, TrialRecord]) -> Stage:
         index, rule = len(self.stages), self._config.rescore
         if rule is None or index < len(self._config.stages):
-            return StageRun(self._config, index, space, first=first)
+            earlier = [record for record in trials.values() if record.number < first]
+            return StageRun(self._config, index, space, first=first, earlier=earlier)
         scored = [
             record
             for record in trials.values()

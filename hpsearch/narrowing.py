@@ -6,8 +6,7 @@ from typing import Any
 from hpsearch.folder import RunFolder
 from hpsearch.space import SearchSpace
 from hpsearch.sqlite.rows import StageRow, TrialRow
-from hpsearch.stage_run import conclude
-from hpsearch.stages import StageResult
+from hpsearch.stages import StageResult, conclude
 from hpsearch.store import Store
 
 

@@ -4,9 +4,8 @@ Every proposal draws from a seed of its own, derived from the search's seed and 
 number. So it depends on nothing that was asked before, or, where a sampler learns, told.
 """
 
-import itertools
 import json
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +20,8 @@ from optuna.samplers import BaseSampler
 from optuna.study import Study
 from optuna.trial import Trial, TrialState
 
-from hpsearch.scales import last_step, on_grid
+from hpsearch.grids import points
+from hpsearch.scales import last_step
 from hpsearch.settings.dimensions import (
     CategoricalDimension,
     Dimension,
@@ -30,6 +30,7 @@ from hpsearch.settings.dimensions import (
     is_active,
 )
 from hpsearch.space import SearchSpace, decode, encode
+from hpsearch.surrogate.proposals import Model
 from workers.seeds import Purpose, generator, integer
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -39,7 +40,9 @@ optuna.logging.set_verbosity(optuna.logging.ERROR)
 class Ask:
     """A trial's ``number``, its ``index`` in the stage, and the keys of what was ``tried``.
 
-    ``again`` is how often this number was asked before: its answer was a duplicate.
+    ``again`` is how often this number was asked before: its answer was a duplicate. ``model``
+    knows how trials have done, those of earlier stages too; of the ``pending`` ones that run
+    for ``epochs`` it does not know yet.
     """
 
     seed: int
@@ -47,6 +50,9 @@ class Ask:
     index: int
     again: int
     tried: Set[str]
+    model: Model
+    pending: Sequence[Mapping[str, Any]] = ()
+    epochs: int = 1
 
     @property
     def own_seed(self) -> int:
@@ -88,11 +94,6 @@ def _cmaes(seed: int) -> BaseSampler:
     )
 
 
-def _gp(seed: int) -> BaseSampler:
-    """Sample where a Gaussian process expects the greatest improvement."""
-    return optuna.samplers.GPSampler(seed=seed, deterministic_objective=False)
-
-
 def _brute(seed: int) -> BaseSampler:
     """Go through a finite space, conditions included, in a random order."""
     return optuna.samplers.BruteForceSampler(seed=seed)
@@ -125,15 +126,26 @@ def _sobol(study: Study, space: SearchSpace, ask: Ask) -> Trial:
 
 def _grid(study: Study, space: SearchSpace, ask: Ask) -> Trial | None:
     """Take the first point of the grid that was not tried, in a random order."""
-    names = space.free
-    points = [*itertools.product(*(values(space[name]) for name in names))]
+    every = points(space)
     rng = generator(ask.seed, Purpose.SAMPLE, trial=ask.number - ask.index)
-    for position in rng.permutation(len(points)):
-        point = dict(zip(names, points[position], strict=True))
+    for position in rng.permutation(len(every)):
+        point = every[position]
         if key(space.complete(point)) not in ask.tried:
-            study.enqueue_trial({name: encode(space[name], point[name]) for name in names})
+            study.enqueue_trial({name: encode(space[name], value) for name, value in point.items()})
             return suggest(study, space)
     return None
+
+
+def _gp(study: Study, space: SearchSpace, ask: Ask) -> Trial:
+    """Take what a Gaussian process expects to improve most on the best after all epochs.
+
+    Until there is something to learn from, points of a Sobol sequence.
+    """
+    if not ask.model.knows_enough:
+        return _sobol(study, space, ask)
+    point = ask.model.propose(space, ask.pending, ask.epochs, seed=ask.own_seed)
+    study.enqueue_trial({name: encode(space[name], value) for name, value in point.items()})
+    return suggest(study, space)
 
 
 SAMPLERS: dict[str, Propose] = {
@@ -143,26 +155,9 @@ SAMPLERS: dict[str, Propose] = {
     "brute": _drawn(_brute),
     "tpe": _drawn(_tpe),
     "cmaes": _drawn(_cmaes),
-    "gp": _drawn(_gp),
+    "gp": _gp,
 }
 """The samplers by name; None for a trial says that a finite space is used up."""
-
-
-def values(dimension: Dimension) -> list[Any]:
-    """Return all values of a dimension that has finitely many.
-
-    Raises
-    ------
-    ValueError
-        For a continuous range.
-    """
-    if isinstance(dimension, FixedDimension):
-        return [dimension.value]
-    if isinstance(dimension, CategoricalDimension):
-        return [*dimension.choices]
-    if dimension.step is None:
-        raise ValueError("a continuous range has no last value")
-    return [on_grid(dimension, step) for step in range(last_step(dimension) + 1)]
 
 
 def suggest(study: Study, space: SearchSpace) -> Trial:

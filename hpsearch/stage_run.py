@@ -10,11 +10,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from hpsearch.config import SearchConfig
+from hpsearch.experience import experience, learned
 from hpsearch.pruners import Referee
 from hpsearch.settings.rules import num_promoted
 from hpsearch.settings.stage_sections import LEARNING
 from hpsearch.space import SearchSpace
-from hpsearch.stages import StageResult, Verdict, border_verdicts, narrow, promoted
+from hpsearch.stages import StageResult, Verdict, conclude, promoted
 from hpsearch.studies import StageStudy
 from hpsearch.trials import TrialRecord
 
@@ -35,10 +36,18 @@ class StageRun:
         The ranges of this stage.
     first
         The number of its first new trial; promoted ones have lower numbers.
+    earlier
+        The trials of the stages before, from which a sampler may learn.
     """
 
     def __init__(
-        self, config: SearchConfig, index: int, space: SearchSpace, *, first: int = 0
+        self,
+        config: SearchConfig,
+        index: int,
+        space: SearchSpace,
+        *,
+        first: int = 0,
+        earlier: Iterable[TrialRecord] = (),
     ) -> None:
         self.index, self.space, self.first = index, space, first
         self.trials: list[TrialRecord] = []
@@ -46,7 +55,15 @@ class StageRun:
         self._points = config.enqueue if index == 0 else ()
         self._sampled = space.with_fixed(self._stage.fixed or {})
         seed, sign = config.study.seed, config.study.sign
-        self._study = StageStudy(self._sampled, seed=seed, sampler=self._stage.sampler, first=first)
+        self._model = experience(config, index, earlier)
+        self._study = StageStudy(
+            self._sampled,
+            seed=seed,
+            sampler=self._stage.sampler,
+            first=first,
+            epochs=self._stage.epochs,
+            model=self._model,
+        )
         learns = self._stage.sampler in LEARNING or self._stage.compares
         self._lockstep = learns and config.study.reproducible
         self._ahead = self._stage.generation if learns else ASK_AHEAD
@@ -143,8 +160,11 @@ class StageRun:
         if self._lockstep and not all(record.ended for record in self._generation):
             return
         for record in [record for record in self._generation if record.ended]:
+            scores = learned(self._config, self.index, record, new=record.number >= self.first)
             if record.number >= self.first:
-                self._study.tell(record.number, record.score, record.state)
+                self._study.tell(record.number, record.score, record.state, scores)
+            else:
+                self._model.learn(record.params, scores)
             if self._referee is not None:
                 self._referee.settle(record.number, record.score, record.state)
         self._generation = [record for record in self._generation if not record.ended]
@@ -162,14 +182,11 @@ class StageRun:
         count = num_promoted(following[0], len(self.trials)) if following else 0
         if count == 0:
             return []
-        numbers = promoted([r for r in self._results() if r.number in self._complete], count)
+        complete = {record.number for record in self.trials if record.state == "complete"}
+        numbers = promoted([r for r in self._results() if r.number in complete], count)
         going = [record for record in self.trials if record.number in numbers]
         self.trials = [record for record in self.trials if record.number not in numbers]
         return going
-
-    @property
-    def _complete(self) -> set[int]:
-        return {record.number for record in self.trials if record.state == "complete"}
 
     def _results(self) -> list[StageResult]:
         return [
@@ -181,17 +198,3 @@ class StageRun:
     def conclude(self) -> tuple[SearchSpace, tuple[Verdict, ...]]:
         """Return the next stage's ranges and a verdict on each of this stage's."""
         return conclude(self._config, self.index, self.space, self._results())
-
-
-def conclude(
-    config: SearchConfig, index: int, space: SearchSpace, results: list[StageResult]
-) -> tuple[SearchSpace, tuple[Verdict, ...]]:
-    """Return the ranges of the stage after ``index`` and a verdict on each of its own."""
-    stage, following = config.stages[index], config.stages[index + 1 :]
-    rule = following[0].narrow if following else None
-    first, limits, sampled = config.search_space, config.limits, space.with_fixed(stage.fixed or {})
-    if rule is None:
-        verdicts = border_verdicts(sampled, results, first=first, limits=limits, stage=stage.name)
-    else:
-        _, verdicts = narrow(sampled, first, results, rule, limits=limits, stage=stage.name)
-    return space.with_ranges({verdict.name: verdict.after for verdict in verdicts}), verdicts

@@ -9,13 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from hpsearch.config import SearchConfig
 from hpsearch.ranges import judged, remaining
 from hpsearch.settings.dimensions import CategoricalDimension, FixedDimension, Numeric
 from hpsearch.settings.stage_sections import NarrowConfig
 from hpsearch.space import SearchSpace
 from hpsearch.verdicts import Verdict, sentence
 
-__all__ = ["Limits", "StageResult", "Verdict", "border_verdicts", "narrow", "promoted"]
+__all__ = ["Limits", "StageResult", "Verdict", "border_verdicts", "conclude", "narrow", "promoted"]
 
 NEEDED = 2
 """Fewer finite scores than this say nothing, and the range stays."""
@@ -83,6 +84,20 @@ def border_verdicts(
     """
     ranked = _ranked(results)
     return _verdicts(space, first or space, ranked, ranked, None, limits or {}, stage)
+
+
+def conclude(
+    config: SearchConfig, index: int, space: SearchSpace, results: list[StageResult]
+) -> tuple[SearchSpace, tuple[Verdict, ...]]:
+    """Return the ranges of the stage after ``index`` and a verdict on each of its own."""
+    stage, following = config.stages[index], config.stages[index + 1 :]
+    rule = following[0].narrow if following else None
+    first, limits, sampled = config.search_space, config.limits, space.with_fixed(stage.fixed or {})
+    if rule is None:
+        verdicts = border_verdicts(sampled, results, first=first, limits=limits, stage=stage.name)
+    else:
+        _, verdicts = narrow(sampled, first, results, rule, limits=limits, stage=stage.name)
+    return space.with_ranges({verdict.name: verdict.after for verdict in verdicts}), verdicts
 
 
 def promoted(results: Sequence[StageResult], keep_top: float) -> tuple[int, ...]:

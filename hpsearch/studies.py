@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from hpsearch.samplers import SAMPLERS, Ask, Propose, distribution, key
 from hpsearch.space import SearchSpace, decode, encode
+from hpsearch.surrogate.proposals import Model
 
 STATES = {
     "waiting": TrialState.RUNNING,
@@ -48,15 +49,28 @@ class StageStudy:
         A name in `hpsearch.samplers.SAMPLERS`.
     first
         The number of the stage's first trial.
+    epochs
+        After how many epochs a trial of the stage ends.
+    model
+        What is known of all stages' trials; None: nothing yet.
     """
 
     def __init__(
-        self, space: SearchSpace, *, seed: int, sampler: str = "random", first: int = 0
+        self,
+        space: SearchSpace,
+        *,
+        seed: int,
+        sampler: str = "random",
+        first: int = 0,
+        epochs: int = 1,
+        model: Model | None = None,
     ) -> None:
         self._space, self._seed, self._sampler, self._first = space, seed, sampler, first
+        self._epochs, self._model = epochs, model or Model(space, epochs=epochs)
         self._study = optuna.create_study(direction="maximize")
         self._nobody = self._study.sampler
         self._numbers: dict[int, int] = {}
+        self._pending: dict[int, Mapping[str, Any]] = {}
         self._tried: set[str] = set()
 
     def ask(self, number: int, given: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
@@ -73,14 +87,22 @@ class StageStudy:
         for again in range(ATTEMPTS if self._space.free else 1):
             point = given if given and not again else {}
             sampler = self._sampler if again < PATIENT and not point else "random"
-            ask = Ask(self._seed, number, number - self._first, again, self._tried)
+            ask = Ask(
+                self._seed,
+                number,
+                number - self._first,
+                again,
+                self._tried,
+                self._model,
+                [*self._pending.values()],
+                self._epochs,
+            )
             found = self._propose(SAMPLERS[sampler], ask, point)
             if found is None:
                 return None
             index, params = found
             if key(params) not in self._tried or not self._space.free:
-                self._numbers[number] = index
-                self._tried.add(key(params))
+                self._note(number, index, params)
                 return params
             self._study.tell(index, state=TrialState.FAIL)
         return None
@@ -91,7 +113,7 @@ class StageStudy:
         if given:
             known = {n: encode(self._space[n], v) for n, v in given.items() if n in self._space}
             self._study.enqueue_trial(known)
-        # PyTorch's threads would be in the workers' way, and take longer than one.
+        # More threads would be in the workers' way, and other sums than those of one.
         limit = threadpool_limits(1) if self._sampler == "gp" else nullcontext()
         with warnings.catch_warnings(), limit:
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
@@ -104,8 +126,16 @@ class StageStudy:
         sampled = {name: decode(self._space[name], v) for name, v in trial.params.items()}
         return trial.number, self._space.complete(sampled)
 
-    def tell(self, number: int, score: float | None, state: str = "complete") -> None:
+    def tell(
+        self,
+        number: int,
+        score: float | None,
+        state: str = "complete",
+        scores: Mapping[int, float | None] | None = None,
+    ) -> None:
         """Take note of how a trial ended; without a finite score it counts as failed.
+
+        ``scores`` are the best within some numbers of epochs, if there are more than one.
 
         Raises
         ------
@@ -119,6 +149,7 @@ class StageStudy:
             final = TrialState.FAIL
         value = score if final is TrialState.COMPLETE else None
         self._study.tell(self._numbers[number], value, final)
+        self._model.learn(self._pending.pop(number), scores or {self._epochs: value})
 
     def restore(
         self, number: int, params: Mapping[str, Any], given: Mapping[str, Any] | None = None
@@ -144,7 +175,10 @@ class StageStudy:
             distributions={name: distribution(self._space[name]) for name in names},
         )
         self._study.add_trial(trial)
-        self._numbers[number] = len(self._study.get_trials(deepcopy=False)) - 1
+        self._note(number, len(self._study.get_trials(deepcopy=False)) - 1, params)
+
+    def _note(self, number: int, index: int, params: Mapping[str, Any]) -> None:
+        self._numbers[number], self._pending[number] = index, params
         self._tried.add(key(params))
 
     def _check_new(self, number: int) -> None:

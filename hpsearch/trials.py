@@ -1,6 +1,6 @@
 """What the master knows of each trial, and how trials are put into packs."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import Any, Literal
@@ -57,6 +57,21 @@ class TrialRecord:
             self.history[report.epoch] = score
         if score is not None and (self.score is None or score > self.score):
             self.score, self.metrics = score, report.metrics
+
+    def best_within(self, marks: Iterable[int]) -> dict[int, float | None]:
+        """Return the best score within each number of epochs that the trial has had.
+
+        Where it was pruned before a mark, its own last epoch stands for that.
+        """
+        scored = sorted(self.history.items())
+        found: dict[int, float | None] = {}
+        for mark in sorted(marks):
+            within = [(epoch, score) for epoch, score in scored if epoch <= mark]
+            if within:
+                short = self.state == "pruned" and self.epochs_done < mark
+                last = within[-1][0] if short else mark
+                found.setdefault(last, max(score for _, score in within))
+        return found
 
     def fate(self, report: EpochReport, *, prunes: bool) -> tuple[Final, str | None] | None:
         """Return the final state and the reason if the trial ends with a report, else None."""

@@ -102,11 +102,3 @@ def test_units_of_a_layer_are_searched_where_there_is_one() -> None:
         search_space__hidden_units_2={"type": "int", "low": 4, "high": 9},
     )
     assert config.search_space["hidden_units_2"].when == {"hidden_layers": (2, 3)}
-
-
-def test_the_gaussian_process_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hpsearch.settings.rules.find_spec", lambda name: None)
-    with pytest.raises(InputError, match=r"needs PyTorch.*pip install 'hpsearch\[gp\]'"):
-        tiny_config(**two(sampler="gp"))
-    monkeypatch.setattr("hpsearch.settings.rules.find_spec", lambda name: "there")
-    tiny_config(**two(sampler="gp"))

@@ -27,6 +27,11 @@ STAGES: dict[str, list[dict[str, Any]]] = {
         {"num_trials": 4, "epochs": 3, "promote": 5, "narrow": {"keep_top": 0.5}},
         {"num_trials": 0, "epochs": 6, "promote": 0.3},
     ],
+    "gp": [
+        {"num_trials": 10, "epochs": 2, "sampler": "sobol", "pruner": "asha", "generation": 5},
+        {"num_trials": 8, "epochs": 5, "sampler": "gp", "promote": 4, "generation": 3},
+        {"num_trials": 4, "epochs": 8, "sampler": "gp", "promote": 3, "generation": 2},
+    ],
     "all": [
         {"num_trials": 12, "epochs": 2, "sampler": "sobol"},
         {"num_trials": 12, "epochs": 6, "promote": 4, "sampler": "tpe", "pruner": "asha"},

@@ -2,7 +2,6 @@
 
 import json
 import math
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from hpsearch.settings.dimensions import FloatDimension, Numeric
@@ -141,10 +140,6 @@ def _check_sampler(where: str, stage: StageConfig, space: SearchSpace) -> None:
             raise InputError(rule, text_of(value), "correct the value")
     space = space.with_fixed(stage.fixed or {})
     sampler = stage.sampler
-    if sampler == "gp" and find_spec("torch") is None:
-        raise InputError(
-            "the gp sampler needs PyTorch", "it is not installed", "pip install 'hpsearch[gp]'"
-        )
     for name in space.free:
         dimension = space[name]
         if sampler in ENUMERATING and isinstance(dimension, FloatDimension) and not dimension.step:

@@ -1,0 +1,1 @@
+"""A model of how scores follow from params and epochs; `hpsearch.samplers` is the door."""
