@@ -60,18 +60,20 @@ def strategies(final: int, budget: int) -> dict[str, dict[str, Any]]:
 def led(final: int, budget: int) -> list[dict[str, Any]]:
     """Return stages that a Gaussian process leads, the best of each trained on.
 
-    The first is a Sobol sequence of a tenth of the epochs: too few mislead.
+    The first is a short Sobol sequence of a tenth of the epochs: fewer epochs mislead, and
+    more trials teach the process little of longer training. Only the last stage narrows.
     """
     short, third = max(2, final // 10), final // 3
-    first = max(4, budget * 2 // 10 // short)
-    second = max(2, budget * 3 // 10 // third)
-    on, end = -(-first // 3), -(-(second + first // 3) // 5)
+    first = min(20, max(4, budget // 5 // short))
+    second = max(2, budget * 15 // 100 // third)
+    on = max(1, first // 3)
+    end = max(1, (second + on) * 3 // 10)
     used = first * short + second * third + on * (third - short) + end * (final - third)
-    last = max(0, budget - used) // final
+    last = max(1, (budget - used) // final)
     return [
         stage(first, short, sampler="sobol"),
         stage(second, third, sampler="gp", promote=on),
-        stage(last, final, sampler="gp", promote=end, generation=5),
+        stage(last, final, sampler="gp", promote=end, generation=5, narrow=NARROW),
     ]
 
 
