@@ -31,6 +31,7 @@ def test_values_that_runs_on_disk_depend_on() -> None:
         "DROPOUT": 4,
         "CHECK": 5,
         "RETRY": 6,
+        "SCORE": 7,
     }
     assert key(0, Purpose.SHUFFLE, 0, 3) == 11312481341768498253
     assert key(7, Purpose.DROPOUT, 41, 3) == 8324436685456731543

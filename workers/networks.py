@@ -1,7 +1,6 @@
 """The networks of a pack's trials, one for each split of the data, in as few stacks as can be."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,10 +13,10 @@ from workers.messages import RunSettings, Trial
 from workers.nn.diagnostics import Probe
 from workers.nn.layers import Layers, average
 from workers.nn.learner import Learner
+from workers.scoring import Metrics, Scoring
 from workers.seeds import Purpose
 
 Arrays = Mapping[str, NDArray[Any]]
-Metrics = dict[str, float]
 
 
 class Networks:
@@ -95,6 +94,7 @@ class _Stack:
     ) -> None:
         self._trials, self._numbers, self._settings = list(trials), numbers, settings
         self._data = [data.splits[number] for number in numbers]
+        self._scoring = Scoring(self._data, numbers, seed=settings.seed)
         self._probe: Probe | None = None
         self._learner = Learner(
             [trial.spec for _ in numbers for trial in trials],
@@ -142,29 +142,16 @@ class _Stack:
         }
 
     def _score(self, losses: NDArray[np.float64]) -> list[Metrics]:
-        """Return each member's metrics; those of the training rows from as many as validate."""
-        learner, data = self._learner, self._data
-        x, y = [s.x_validation for s in data], [s.y_validation for s in data]
-        some = min(len(x[0]), data[0].rows)
-        units = [s.target_scale.deviation for s in data if s.target_scale] or None
-        score = partial(learner.evaluate, units=units)
-        seen = score([s.x_train[:some] for s in data], [s.y_train[:some] for s in data])
-        raw = score(x, y, probe=self._probe)
+        """Return each member's metrics."""
         # Per trial, since what a trial reports must not depend on its pack.
         averaging = [
             self._settings.ema_decay > 0 or trial.spec.swa_fraction > 0
             for _, trial in self._members()
         ]
-        smooth: list[Metrics] = [{} for _ in raw]
-        if any(averaging):
-            scored = score(x, y, averaged=True)
-            smooth = [s if wanted else {} for s, wanted in zip(scored, averaging, strict=True)]
+        scores = self._scoring.metrics(self._learner, averaging=averaging, probe=self._probe)
         return [
-            {"train_loss": float(loss)}
-            | {f"train_{name}": value for name, value in fit.items() if name != "loss"}
-            | {f"val_{name}": value for name, value in plain.items()}
-            | {f"ema_val_{name}": value for name, value in averaged.items()}
-            for loss, fit, plain, averaged in zip(losses, seen, raw, smooth, strict=True)
+            {"train_loss": float(loss), **scored}
+            for loss, scored in zip(losses, scores, strict=True)
         ]
 
     def layers(self) -> list[list[Layers]]:

@@ -20,6 +20,7 @@ class Purpose(IntEnum):
     DROPOUT = 4
     CHECK = 5
     RETRY = 6
+    SCORE = 7
 
 
 def sequence(

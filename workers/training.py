@@ -13,8 +13,9 @@ from workers.checkpoints import Snapshot
 from workers.data import Dataset
 from workers.errors import RunError
 from workers.messages import Checkpoint, EpochReport, Pack, RunSettings, Trial
-from workers.networks import Metrics, Networks
+from workers.networks import Networks
 from workers.nn.layers import Layers
+from workers.scoring import Metrics
 
 _BLAS = ThreadpoolController()  # finding the libraries takes milliseconds, setting them none
 

@@ -7,6 +7,7 @@ import pytest
 
 from workers.nn import activations, losses
 from workers.nn.gradient_check import check_gradients, failed
+from workers.nn.learner import Learner
 from workers.nn.sanity_check import check_sanity
 from workers.nn.spec import NetworkSpec
 
@@ -58,6 +59,21 @@ def test_kinks_are_reported_apart():
     assert (found["bias.0"].kinks, found["bias.0"].entries) == (6, 0)
     assert not found["bias.0"].failed
     assert found["bias.1"].kinks == 0
+
+
+def test_rows_sorted_by_class_are_burnt_in_together(monkeypatch):
+    seen = []
+
+    class Spy(Learner):
+        def run_epoch(self, x, y, **options):
+            seen.append(np.bincount(y, minlength=3))
+            return super().run_epoch(x, y, **options)
+
+    monkeypatch.setattr("workers.nn.gradient_check.Learner", Spy)
+    x = np.random.default_rng(0).standard_normal((3000, 6))
+    _gradients(NetworkSpec(hidden=()), x, np.repeat([0, 1, 2], 1000))
+    assert [counts.sum() for counts in seen] == [512, 512]
+    assert min(seen[0]) > 512 / 3 - 5 * (512 * 2 / 9) ** 0.5
 
 
 def test_a_sane_network_passes():

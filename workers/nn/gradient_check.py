@@ -21,6 +21,7 @@ from workers.nn.stack import Stack, plan, stack
 
 STEP: Final = 1e-5
 POINTS: Final = 8
+BURN_IN: Final = 512  # rows
 ENTRIES: Final = 6
 
 Verdict = Literal["right", "acceptable", "doubtful", "wrong"]
@@ -75,7 +76,8 @@ def check_gradients(
     With dropout in the spec the data loss is checked twice, without and with frozen masks.
     """
     few = rng.choice(len(x), min(POINTS, len(x)), replace=False)
-    burnt = _burn_in(spec, x[:512], y[:512], outputs=outputs, rng=rng)
+    some = rng.permutation(len(x))[:BURN_IN]
+    burnt = _burn_in(spec, x[some], y[some], outputs=outputs, rng=rng)
     layout = plan([spec], features=x.shape[1], outputs=outputs)
     first = initial(spec, layout, rng=rng)
     findings: list[Finding] = []
