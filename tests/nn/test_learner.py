@@ -3,15 +3,17 @@
 import os
 import subprocess
 import sys
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from workers.errors import CheckpointError, InputError
-from workers.nn.evaluation import predict
+from workers.nn.evaluation import predict, raw_scores
 from workers.nn.learner import Learner
 from workers.nn.spec import NetworkSpec
+from workers.nn.stack import plan, stack
 
 X = np.random.default_rng(0).standard_normal((40, 6))
 Y = np.random.default_rng(1).integers(0, 3, 40)
@@ -291,3 +293,17 @@ def test_the_same_source_runs_uncompiled():
         assert done.returncode == 0, done.stderr
         found.append(np.array(done.stdout.split(), float))
     np.testing.assert_allclose(found[0], found[1], rtol=2e-4, atol=1e-5)
+
+
+def test_scoring_has_no_buffers_of_a_backward_pass() -> None:
+    """At its peak are the inputs, each layer's activations, and the scores twice."""
+    spec = NetworkSpec(hidden=(2000, 2000))
+    rows = np.zeros((1, plan([spec], features=5, outputs=3).size), np.float32)
+    x = np.ones((128, 5), np.float32)
+    net = stack([spec], rows, plan([spec], features=5, outputs=3))
+    raw_scores(net, x)  # compiles
+    tracemalloc.start()
+    raw_scores(net, x)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak == pytest.approx(4 * 128 * (5 + 2000 + 2000 + 3 + 3), rel=0.1)

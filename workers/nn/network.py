@@ -4,7 +4,8 @@ Everything a pass touches has a fixed place, so a pass is a list of prepared cal
 for the matrix products, one fused kernel for what lies between two of them.
 """
 
-from functools import partial
+from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -32,12 +33,28 @@ def _operands(below: Floats, out: Floats, weights: Floats) -> tuple[Floats, Floa
     return below[:, np.newaxis], parts[0], parts[1]
 
 
+@dataclass(frozen=True, eq=False)
+class _Step:
+    """What a layer of the forward pass leaves for the backward one.
+
+    ``below`` are the layer's inputs, ``z`` its products, ``out`` its activations, ``mask``
+    what dropout multiplied them by, ``normed`` and ``inverse`` those of batch normalization.
+    """
+
+    below: Floats
+    z: Floats
+    out: Floats
+    mask: Floats | None = None
+    normed: tuple[Floats, Floats] | None = None
+
+
 class Passes:
     """The buffers and calls of a stack at one batch size.
 
     Fill ``inputs`` ``(splits, batch, features)``, run ``forward``, find the raw scores without
     their bias in ``scores`` ``(members, batch, scores)``; put their gradient there and run
-    ``backward`` to find all but the last bias's gradient in the stack's ``gradient``.
+    ``backward`` to find all but the last bias's gradient in the stack's ``gradient``. That is
+    prepared when it is asked for, which scoring never does.
     ``bent`` holds each hidden layer's activations (of maxout: its pieces), and
     ``activations`` those that it hands on, before dropout.
 
@@ -58,54 +75,47 @@ class Passes:
         self._training, self._keys = training, keys
         self.inputs = np.empty((net.splits, batch, net.layout.widths[0]), net.rows.dtype)
         self.forward: list[Call] = []
-        self.backward: list[Call] = []
-        self.bent: list[Floats] = []
-        self.activations: list[Floats] = []
-        below: Floats = self.inputs
-        mask = self._dropped(below, 0)
-        below = below if mask is None else mask[1]
-        gradient: Floats | None = None
-        last = len(net.layout.weights) - 1
-        for layer in range(last):
-            below, gradient = self._hidden(layer, below, gradient)
-        self.scores = self._product(last, below)
-        self._product_back(last, below, self.scores, gradient)
+        self._steps: list[_Step] = []
+        below, _ = self._dropped(self.inputs, 0)
+        for layer in range(len(net.layout.weights) - 1):
+            below = self._hidden(layer, below)
+        self._below, self.scores = below, self._product(len(self._steps), below)
+
+    @property
+    def bent(self) -> list[Floats]:
+        """Each hidden layer's activations, of maxout its pieces."""
+        return [step.z for step in self._steps]
+
+    @property
+    def activations(self) -> list[Floats]:
+        """What each hidden layer hands on, before dropout."""
+        return [step.out for step in self._steps]
 
     def _empty(self, units: int) -> Floats:
         return np.empty((self.net.members, self.batch, units), self.net.rows.dtype)
 
-    def _hidden(self, layer: int, below: Floats, gradient: Floats | None) -> tuple[Floats, Floats]:
+    def _hidden(self, layer: int, below: Floats) -> Floats:
         net, kernels = self.net, ACTIVATIONS[self.net.spec.activation]
         bias, number = net.layout.biases[layer].start, net.activation
         z = self._product(layer, below)
         out = z if kernels.in_place else self._empty(net.layout.widths[layer + 1])
-        d = np.empty_like(out)
-        self.bent.append(z)
-        self.activations.append(out)
-        dz = d if kernels.in_place else np.empty_like(z)
-        self._product_back(layer, below, dz, gradient)
-        if net.layout.scales:
-            self._normalized(layer, z, dz)
+        normed = self._normalized(layer, z) if net.layout.scales else None
         self.forward.append(partial(kernels.forward, z, net.rows, bias, number, out))
-        back = partial(kernels.backward, d, z, net.gradient, bias, number, dz)
-        self.backward.insert(0, back)
-        mask = self._dropped(out, layer + 1)
-        if mask is not None:
-            self.backward.insert(0, partial(np.multiply, d, mask[0], d))
-        return out if mask is None else mask[1], d
+        above, mask = self._dropped(out, layer + 1)
+        self._steps.append(_Step(below, z, out, mask, normed))
+        return above
 
-    def _normalized(self, layer: int, z: Floats, dz: Floats) -> None:
+    def _normalized(self, layer: int, z: Floats) -> tuple[Floats, Floats] | None:
         net = self.net
         scale = net.layout.scales[layer].start
         start = 2 * (scale - net.layout.scales[0].start)
         if not self._training:
             self.forward.append(partial(standardize, z, net.rows, scale, net.statistics, start))
-            return
+            return None
         normed, inverse = np.empty_like(z), np.empty((net.members, z.shape[2]), z.dtype)
         into = (net.statistics, start, net.decay, net.counts, self.clock, normed, inverse)
         self.forward.append(partial(normalize, z, net.rows, scale, *into))
-        back = partial(normalize_back, dz, net.rows, net.gradient, scale, normed, inverse)
-        self.backward.insert(0, back)
+        return normed, inverse
 
     def _product(self, layer: int, below: Floats) -> Floats:
         tensor = self.net.layout.weights[layer]
@@ -115,7 +125,44 @@ class Passes:
         self.forward += product(inputs, weights, out)
         return z
 
-    def _product_back(self, layer: int, below: Floats, d: Floats, gradient: Floats | None) -> None:
+    def _dropped(self, values: Floats, layer: int) -> tuple[Floats, Floats | None]:
+        """Return what a layer hands on after dropout, and the mask if there is one."""
+        rates = self.net.dropout
+        if self._keys is None or not rates[:, layer].any():
+            return values, None
+        mask, out = self._empty(values.shape[2]), self._empty(values.shape[2])
+        self.forward.append(
+            partial(dropout, values, rates, self._keys, self.clock, layer, mask, out)
+        )
+        return out, mask
+
+    @cached_property
+    def backward(self) -> list[Call]:
+        """The calls from the scores' gradient, in ``scores``, to that of all parameters."""
+        calls: list[Call] = []
+        below, slope = self._below, self.scores
+        for layer, step in reversed(list(enumerate(self._steps))):
+            d = np.empty_like(step.out)
+            calls += self._product_back(layer + 1, below, slope, d)
+            below, slope = step.below, self._hidden_back(layer, step, d, calls)
+        return calls + self._product_back(0, below, slope, None)
+
+    def _hidden_back(self, layer: int, step: _Step, d: Floats, calls: list[Call]) -> Floats:
+        """Add the calls from a layer's gradient to that of its products, which is returned."""
+        net, kernels = self.net, ACTIVATIONS[self.net.spec.activation]
+        bias, number = net.layout.biases[layer].start, net.activation
+        dz = d if kernels.in_place else np.empty_like(step.z)
+        if step.mask is not None:
+            calls.append(partial(np.multiply, d, step.mask, d))
+        calls.append(partial(kernels.backward, d, step.z, net.gradient, bias, number, dz))
+        if step.normed is not None:
+            scale = net.layout.scales[layer].start
+            calls.append(partial(normalize_back, dz, net.rows, net.gradient, scale, *step.normed))
+        return dz
+
+    def _product_back(
+        self, layer: int, below: Floats, d: Floats, gradient: Floats | None
+    ) -> list[Call]:
         tensor = self.net.layout.weights[layer]
         x, slope, into = _operands(below, d, views(self.net.gradient, tensor))
         if tensor.turned:
@@ -128,17 +175,7 @@ class Passes:
                 calls += product(slope, turned(weights), out)
             else:
                 calls += product_turned(slope, weights, out)
-        self.backward[:0] = calls
-
-    def _dropped(self, values: Floats, layer: int) -> tuple[Floats, Floats] | None:
-        rates = self.net.dropout
-        if self._keys is None or not rates[:, layer].any():
-            return None
-        mask, out = self._empty(values.shape[2]), self._empty(values.shape[2])
-        self.forward.append(
-            partial(dropout, values, rates, self._keys, self.clock, layer, mask, out)
-        )
-        return mask, out
+        return calls
 
 
 def loss_calls(passes: Passes, targets: NDArray[Any], totals: NDArray[np.float64]) -> list[Call]:
