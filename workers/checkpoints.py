@@ -16,7 +16,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from workers import files, tensors
-from workers.errors import CheckpointError, RunError
+from workers.errors import CheckpointError, cannot_write
 from workers.failpoints import failpoint
 from workers.messages import Checkpoint
 
@@ -112,7 +112,7 @@ def save(folder: Path, snapshot: Snapshot) -> Checkpoint:
     try:
         _commit(folder / name, data)
     except OSError as error:
-        raise RunError(f"can't write {name}: {error.strerror}; mend it and resume") from error
+        raise cannot_write(name, error) from error
     return _describe(name, data, snapshot.metadata)
 
 

@@ -59,3 +59,12 @@ class CheckpointError(HpsearchError):
 
 class RunError(HpsearchError):
     """A run can't go on for a reason outside the config: disk, cluster, lock."""
+
+
+def cannot_write(what: object, error: OSError) -> RunError:
+    """Return the line about a file or folder that the disk has not taken.
+
+    >>> str(cannot_write("a.txt", OSError(28, "No space left on device")))
+    "can't write a.txt: No space left on device; mend it and resume"
+    """
+    return RunError(f"can't write {what}: {error.strerror}; mend it and resume")

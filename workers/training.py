@@ -11,7 +11,7 @@ from threadpoolctl import ThreadpoolController
 from workers import checkpoints, files
 from workers.checkpoints import Snapshot
 from workers.data import Dataset
-from workers.errors import RunError
+from workers.errors import cannot_write
 from workers.messages import Checkpoint, EpochReport, Pack, RunSettings, Trial
 from workers.networks import Networks
 from workers.nn.layers import Layers
@@ -141,7 +141,7 @@ def _settle(folder: Path) -> None:
     try:
         files.sync_folder(folder)
     except OSError as error:
-        raise RunError(f"can't write {folder}: {error.strerror}; mend it and resume") from error
+        raise cannot_write(folder, error) from error
 
 
 def _out_of_patience(scores: list[float], patience: int | None) -> str | None:
