@@ -4,8 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpsearch.retention import Retention
-from tests.support import a_checkpoint
+from hpsearch.retention import Retention, orphaned
+from hpsearch.trials import TrialRecord
+from tests.support import a_checkpoint, a_report
+from workers.nn.spec import NetworkSpec
 
 
 def test_best_and_last_of_a_running_trial_stay() -> None:
@@ -119,6 +121,17 @@ def test_those_that_may_go_on_keep_their_best_and_their_last() -> None:
     assert retention.sweep() == ("1/2", "1/6")
 
 
+def test_the_next_best_stays_until_those_that_go_on_have_ended() -> None:
+    retention = Retention(keep_top=1, sign=1)
+    for trial, score in ((0, 0.9), (1, 0.5), (2, 0.4)):
+        retention.add(a_checkpoint(trial, 1, score))
+        retention.end(trial, complete=True, score=score, promotable=1)
+    assert retention.sweep() == ("2/1",)
+    retention.promote({0})
+    retention.end(0, complete=False)
+    assert retention.sweep() == ("0/1",)
+
+
 def test_a_trial_that_goes_on_competes_again_when_it_ends() -> None:
     retention = Retention(keep_top=1, sign=1)
     for trial, score in ((0, 0.5), (1, 0.4)):
@@ -128,3 +141,16 @@ def test_a_trial_that_goes_on_competes_again_when_it_ends() -> None:
     retention.end(0, complete=False)
     retention.end(1, complete=True)
     assert retention.sweep() == ("0/1",)
+
+
+def test_what_a_pruned_trial_wrote_after_its_end_is_orphaned() -> None:
+    """Its last counted epoch's file is not: that one went when the trial ended."""
+    trials = {
+        number: TrialRecord(number, 0, {}, NetworkSpec(), epochs=9, state=state)
+        for number, state in enumerate(("pruned", "running", "complete"))
+    }
+    for record in trials.values():
+        record.learn(a_report(record.number, 3), 0.5)
+    late = [a_report(number, epoch) for number in trials for epoch in (2, 3, 4, 5)]
+    assert orphaned(late, trials) == ("0/4", "0/5")
+    assert orphaned([a_report(0, 4, score=None)], trials) == ()
