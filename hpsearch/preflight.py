@@ -1,8 +1,9 @@
 """Checks before the flight: gradients and sanity of a config's networks on its data."""
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, get_args
 
 from hpsearch import datasets, machine
 from hpsearch.config import SearchConfig
@@ -10,7 +11,8 @@ from hpsearch.datasets import Split
 from hpsearch.scales import from_unit
 from hpsearch.settings import lint, sizes
 from hpsearch.settings.dimensions import FixedDimension, FloatDimension, IntDimension
-from workers.nn.gradient_check import Finding, check_gradients
+from workers.data import Dataset
+from workers.nn.gradient_check import Finding, Verdict, check_gradients
 from workers.nn.sanity_check import check_sanity
 from workers.nn.spec import NetworkSpec
 from workers.seeds import Purpose, generator
@@ -51,20 +53,42 @@ def load_data(config: SearchConfig, warn: Warn | None = None) -> Split:
 def preflight(config: SearchConfig, warn: Warn | None = None) -> list[Preflight]:
     """Check the network in the middle of every range, and one for each other choice.
 
+    Where the data have several splits it is checked on each, and the worst is told.
+
     Raises as :func:`load_data` does, and if a network does not fit into memory.
     """
     data = load_data(config, warn).dataset
     sizes.check(config, data, machine.memory())
+    return [
+        Preflight(params, _findings(config, config.spec(params), data))
+        for params in _samples(config)
+    ]
 
-    def check(params: Mapping[str, Any], spec: NetworkSpec) -> Preflight:
-        findings = []
-        rows = data.prepared(spec.preprocess)
+
+def _findings(config: SearchConfig, spec: NetworkSpec, data: Dataset) -> tuple[Finding, ...]:
+    """Check a network on each split of the data, and return the worst of each finding."""
+    found: list[list[Finding]] = []
+    for number, rows in enumerate(data.prepared(spec.preprocess).splits):
+        found.append([])
         for run_check in (check_gradients, check_sanity):
-            rng = generator(config.study.seed, Purpose.CHECK)
-            findings += run_check(spec, rows.x_train, rows.y_train, outputs=rows.outputs, rng=rng)
-        return Preflight(params, tuple(findings))
+            rng = generator(config.study.seed, Purpose.CHECK, split=number)
+            found[-1] += run_check(spec, rows.x_train, rows.y_train, outputs=rows.outputs, rng=rng)
+    return tuple(_worst(of_splits) for of_splits in zip(*found, strict=True))
 
-    return [check(params, config.spec(params)) for params in _samples(config)]
+
+def _worst(of_splits: Sequence[Finding]) -> Finding:
+    """Return the finding whose verdict, then whose value is worst, with its split's number."""
+
+    def badness(number: int) -> tuple[int, float]:
+        finding = of_splits[number]
+        value = finding.value if math.isfinite(finding.value) else math.inf
+        return get_args(Verdict).index(finding.verdict), value
+
+    if len(of_splits) == 1:
+        return of_splits[0]
+    worst = max(range(len(of_splits)), key=badness)
+    finding, where = of_splits[worst], f"split {worst + 1}"
+    return replace(finding, remark=f"{finding.remark}; {where}" if finding.remark else where)
 
 
 def _samples(config: SearchConfig) -> Iterator[dict[str, Any]]:
