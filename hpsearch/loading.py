@@ -26,7 +26,7 @@ def load(
     InputError
         If the data can't be used, do not fit the config, or are not the run's.
     """
-    from hpsearch import master  # noqa: F401 (long to import, and needed next)
+    from hpsearch import master, restoring  # noqa: F401 (long to import, and needed next)
     from hpsearch.preflight import load_data
 
     warnings: list[str] = []

@@ -2,25 +2,18 @@
 
 import logging
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from hpsearch import events as ev
-from hpsearch.agenda import PastStage
-from hpsearch.config import SearchConfig
 from hpsearch.executors import Executor
 from hpsearch.folder import RunFolder
 from hpsearch.search import Search
-from hpsearch.space import SearchSpace, tuples
+from hpsearch.space import SearchSpace
 from hpsearch.store import Store
-from hpsearch.trials import TrialRecord
-from hpsearch.verdicts import Verdict
 from workers import checkpoints, files
-from workers.data import Dataset
+from workers.errors import RunError
 from workers.failpoints import failpoint
-from workers.messages import EpochReport, Pack
-from workers.nn.layout import layout
-from workers.nn.losses import scores
-from workers.nn.spec import NetworkSpec
+from workers.messages import Pack
 
 POLL_SECONDS = 0.2
 
@@ -29,46 +22,8 @@ log = logging.getLogger("hpsearch.master")
 Watch = Callable[[Search], None]
 """Called with the search after every round of events; may raise to end the loop."""
 
-
-def prepare(config: SearchConfig, store: Store, data: Dataset, *, workers: int) -> Search:
-    """Return the search as the store has it: new, or taken up where it was interrupted."""
-
-    def parameter_count(spec: NetworkSpec) -> int:
-        width = scores(spec.loss, data.outputs)
-        features = data.prepared(spec.preprocess).features
-        return layout(spec, features=features, scores=width).size
-
-    search = Search(config, workers=workers, parameter_count=parameter_count)
-    stages = [
-        PastStage(
-            SearchSpace.from_json(row.space),
-            tuple(map(Verdict.from_json, row.verdicts)) if row.state == "complete" else None,
-            row.first,
-        )
-        for row in store.stages()
-    ]
-    reports = [
-        EpochReport(row.trial, row.attempt, row.epoch, row.metrics, row.seconds, row.checkpoint)
-        for row in store.epochs()
-    ]
-    search.restore(stages, _records(config, store), reports)
-    return search
-
-
-def _records(config: SearchConfig, store: Store) -> Iterable[TrialRecord]:
-    for row in store.trials():
-        params = {name: tuples(value) for name, value in row.params.items()}
-        yield TrialRecord(
-            number=row.number,
-            stage=row.stage,
-            params=params,
-            spec=config.spec(params),
-            epochs=row.epochs,
-            state=row.state,
-            attempt=row.attempt,
-            failures=row.failures,
-            reason=row.reason,
-        )
+Check = Callable[[SearchSpace], None]
+"""Called with a stage's ranges; raises RunError if a network of theirs can't be trained here."""
 
 
 class Master:
@@ -77,21 +32,24 @@ class Master:
     Parameters
     ----------
     search
-        The logic, as :func:`prepare` returns it.
+        The logic, as `hpsearch.restoring.prepare` returns it.
     folder, store
         Where checkpoints are removed from, and where everything is written down.
     executor
         Who trains.
+    check
+        Who says whether a stage's networks can be trained here.
     """
 
     def __init__(
-        self, search: Search, *, folder: RunFolder, store: Store, executor: Executor
+        self, search: Search, *, folder: RunFolder, store: Store, executor: Executor, check: Check
     ) -> None:
         self.search = search
         self.reason: str | None = None
         self._folder = folder
         self._store = store
         self._executor = executor
+        self._check = check
 
     def run(self, watch: Watch) -> None:
         """Begin the search, or go on with it, and return when it is finished.
@@ -99,8 +57,11 @@ class Master:
         Raises
         ------
         RunError
-            If the database, the checkpoint folder or the cluster fails.
+            If the database, the checkpoint folder or the cluster fails, or a stage's ranges
+            have grown to networks that can't be trained here.
         """
+        for stage in self.search.stages:
+            self._check(stage.space)
         self._perform(self.search.begin())
         watch(self.search)
         while not self.search.finished:
@@ -109,6 +70,21 @@ class Master:
             watch(self.search)
 
     def _perform(self, commands: list[ev.Command]) -> None:
+        """Do what is asked for, but begin no stage that can't be trained here.
+
+        What comes before it is done, so that the search can go on elsewhere as if nothing had
+        happened.
+        """
+        for position, command in enumerate(commands):
+            if isinstance(command, ev.BeginStage):
+                try:
+                    self._check(SearchSpace.from_json(command.space))
+                except RunError:
+                    self._do(commands[:position])
+                    raise
+        self._do(commands)
+
+    def _do(self, commands: list[ev.Command]) -> None:
         """Write first, all of it at once: what is dispatched or removed follows from it."""
         with self._store.transaction():
             for command in commands:

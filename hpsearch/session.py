@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,6 @@ from hpsearch.executors import Executor
 from hpsearch.folder import RunFolder
 from hpsearch.interrupts import Interrupts
 from hpsearch.loading import Loading, load
-from hpsearch.machine import Memory
 from hpsearch.places import Place, Site, locate, make_executor
 from hpsearch.store import Store
 from workers.data import Dataset
@@ -92,7 +92,9 @@ def run(
         )
         stack.callback(executor.close)
         split, warnings = loading.result()
-        _check_memory(config, split.dataset, executor.memory)
+        from hpsearch.settings import sizes
+
+        sizes.check(config, split.dataset, executor.memory)
         if warn is not None:
             for line in warnings:
                 warn(line)
@@ -125,7 +127,9 @@ def _train(
 ) -> "Search":
     """Perform the search until every stage is over, and end the workers."""
     from hpsearch.fitted import warm_up
-    from hpsearch.master import Master, prepare, tidy
+    from hpsearch.master import Master, tidy
+    from hpsearch.restoring import prepare
+    from hpsearch.settings import sizes
 
     tidy(folder, store)
     search = prepare(config, store, data, workers=executor.workers)
@@ -140,17 +144,13 @@ def _train(
             warming = Background(warm_up)  # Models predict as soon as the last one is trained.
 
     interrupts.at_once = False
-    Master(search, folder=folder, store=store, executor=executor).run(watch_and_check)
+    fits = partial(sizes.check_grown, config, data, executor.memory)
+    master = Master(search, folder=folder, store=store, executor=executor, check=fits)
+    master.run(watch_and_check)
     executor.close()
     interrupts.install()
     tidy(folder, store)
     return search
-
-
-def _check_memory(config: SearchConfig, data: Dataset, memory: Memory) -> None:
-    from hpsearch.settings import sizes
-
-    sizes.check(config, data, memory)
 
 
 def _conclude(

@@ -1,9 +1,11 @@
 """The master: written first, done after; whoever dies, the tables come out the same."""
 
+import math
 import random
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,11 @@ from hpsearch import events as ev
 from hpsearch.config import SearchConfig
 from hpsearch.events import Event, Reported, WorkerLost, WorkerReady
 from hpsearch.folder import RunFolder
-from hpsearch.master import Master, prepare, tidy
+from hpsearch.machine import Memory
+from hpsearch.master import Master, tidy
+from hpsearch.restoring import prepare
 from hpsearch.search import Search
+from hpsearch.settings import sizes
 from hpsearch.store import Store
 from tests.support import tiny_config
 from workers import checkpoints
@@ -117,9 +122,16 @@ def make(path: Path, config: SearchConfig = CONFIG) -> RunFolder:
 
 
 def go_on(
-    folder: RunFolder, data: Dataset, *, seed: int, faults: float = 0.0, rounds: int | None = None
+    folder: RunFolder,
+    data: Dataset,
+    *,
+    seed: int,
+    faults: float = 0.0,
+    rounds: int | None = None,
+    memory: float = math.inf,
 ) -> Puppets:
     """Search until the end, or until the master dies after so many rounds."""
+    config = folder.load_config()
     puppets = Puppets(folder, rng=random.Random(seed), faults=faults)
     left = iter(range(10**6 if rounds is None else rounds))
 
@@ -129,8 +141,9 @@ def go_on(
 
     with Store.open(folder.database) as store, closing(puppets):
         tidy(folder, store)
-        search = prepare(CONFIG, store, data, workers=2)
-        Master(search, folder=folder, store=store, executor=puppets).run(watch)
+        search = prepare(config, store, data, workers=2)
+        fits = partial(sizes.check_grown, config, data, Memory(memory))
+        Master(search, folder=folder, store=store, executor=puppets, check=fits).run(watch)
         assert search.finished
         tidy(folder, store)
     return puppets
@@ -215,6 +228,68 @@ def test_a_new_attempt_begins_after_the_last_acknowledged_epoch(
     assert {t.attempt for t in again} == {2}
 
 
+UNITS = 4, 6, 8, 5, 3, 2
+"""Hidden units by trial: the third is the best, at the border."""
+
+ROOM = 4 * ((4 * 8 + 8 + 8 * 3 + 3) * 4 + 2 * 16 * (8 + 3))
+"""Bytes of 8 units: parameters, gradient, velocity and average, a mini-batch and its gradient."""
+
+
+@pytest.fixture
+def growing(tmp_path: Path) -> Path:
+    """A run whose only range ends at 8 units, and grows beyond after the first stage."""
+    config = tiny_config(
+        search_space={"hidden_units": {"type": "int", "low": 2, "high": 8}},
+        stages=[
+            {"name": "coarse", "num_trials": 6, "epochs": 2},
+            {
+                "name": "fine",
+                "num_trials": 4,
+                "epochs": 4,
+                "narrow": {"keep_top": 0.5, "at_border": "extend"},
+            },
+        ],
+        enqueue=[{"hidden_units": units} for units in UNITS],
+    )
+    make(tmp_path / "small", config)
+    make(tmp_path / "large", config)
+    return tmp_path
+
+
+def test_ranges_that_outgrow_the_memory_end_the_search_where_it_can_go_on(
+    data: Dataset, growing: Path
+) -> None:
+    small, large = RunFolder(growing / "small"), RunFolder(growing / "large")
+    go_on(large, data, seed=0)
+    for seed in range(2):
+        with pytest.raises(RunError, match=r"at_border: extend.*hidden \[11\].*resume where"):
+            go_on(small, data, seed=seed, memory=ROOM)
+        found = tables(small)
+        assert [stage.state for stage in found["stages"]] == ["complete"]
+        assert [row.state for row in found["trials"]] == ["complete"] * 6
+    go_on(small, data, seed=2)
+    assert tables(small) == tables(large)
+    assert tables(large)["stages"][1].space["hidden_units"]["high"] == 11
+
+
+def test_a_stage_that_has_grown_elsewhere_is_not_gone_on_with_where_it_does_not_fit(
+    data: Dataset, growing: Path
+) -> None:
+    small, large = RunFolder(growing / "small"), RunFolder(growing / "large")
+    go_on(large, data, seed=0)
+    rounds = 0
+    while len(tables(small)["stages"]) < 2:
+        rounds += 1
+        with pytest.raises(CrashError):
+            go_on(small, data, seed=0, rounds=rounds)
+    before = tables(small)
+    with pytest.raises(RunError, match="at_border: extend"):
+        go_on(small, data, seed=1, memory=ROOM)
+    assert tables(small) == before
+    go_on(small, data, seed=1)
+    assert tables(small) == tables(large)
+
+
 class Rig:
     """A master at the beginning of its search, whose commands a test gives."""
 
@@ -223,7 +298,9 @@ class Rig:
         self.store = store
         self.puppets = Puppets(folder, rng=random.Random(0), faults=0.0)
         search = prepare(CONFIG, store, data, workers=2)
-        self.master = Master(search, folder=folder, store=store, executor=self.puppets)
+        self.master = Master(
+            search, folder=folder, store=store, executor=self.puppets, check=lambda space: None
+        )
         self.file = folder.checkpoints / "file"
         self.file.write_bytes(b"x")
         self.pack = Pack(0, (Trial(0, CONFIG.spec({}), 2),))

@@ -8,7 +8,7 @@ from hpsearch import datasets
 from hpsearch.machine import Memory
 from hpsearch.settings import sizes
 from tests.support import tiny_config
-from workers.errors import InputError
+from workers.errors import InputError, RunError
 
 LAYERS = {"type": "int", "low": 1, "high": 2}
 """Of a network on iris: 4 inputs, 3 classes, a hidden layer of 8 units, mini-batches of 16."""
@@ -64,6 +64,20 @@ def test_the_least_that_the_largest_network_needs(
     sizes.check(config, data, Memory(needed))
     with pytest.raises(InputError, match=f" {parameters:,} parameters"):
         sizes.check(config, data, Memory(needed - 1))
+
+
+def test_the_ranges_of_a_stage_count_in_place_of_the_configs() -> None:
+    """Four layers of 50 units, where the config ends at two layers of 9."""
+    units = {"type": "int", "low": 1, "high": 9}
+    config = tiny_config(search_space={"hidden_layers": LAYERS, "hidden_units": units})
+    data = datasets.load(config.data, seed=3).dataset
+    grown = config.search_space.with_ranges({"hidden_layers": (1, 4), "hidden_units": (1, 50)})
+    parameters = 4 * 50 + 50 + 3 * (50 * 50 + 50) + 50 * 3 + 3
+    needed = 4 * (parameters * 4 + 2 * 16 * (4 * 50 + 3))
+    sizes.check_grown(config, data, Memory(needed), grown)
+    with pytest.raises(RunError, match=rf"hidden \[50, 50, 50, 50\].* {parameters:,} parameters"):
+        sizes.check_grown(config, data, Memory(needed - 1), grown)
+    sizes.check_grown(config, data, Memory(needed - 1), config.search_space)
 
 
 def test_the_remedy_is_where_the_memory_goes() -> None:

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 
 from hpsearch.machine import Memory
 from hpsearch.settings.networks import corners, widest
+from hpsearch.space import SearchSpace
 from workers.data import Dataset
-from workers.errors import InputError
+from workers.errors import InputError, RunError
 from workers.nn.layout import layout
 from workers.nn.losses import scores
 from workers.nn.optimizers import OPTIMIZERS
@@ -15,14 +16,17 @@ if TYPE_CHECKING:
     from hpsearch.config import SearchConfig
 
 
-def check(config: "SearchConfig", data: Dataset, memory: Memory) -> None:
-    """Raise InputError if memory can't hold a network of the search.
+def check(
+    config: "SearchConfig", data: Dataset, memory: Memory, space: SearchSpace | None = None
+) -> None:
+    """Raise InputError if memory can't hold a network of the search, or of a ``space`` of it.
 
     Counted is what one trial in training needs at least, so a network for each split: its
     parameters, their gradient, the optimizer's memory, the running average, and a
     mini-batch's activations with their gradient; each hyperparameter at its largest.
     """
-    networks = [config.network, *corners(config.network, config.search_space)]
+    space = config.search_space if space is None else space
+    networks = [config.network, *corners(config.network, space)]
     features = max(data.prepared(chain).features for chain in (*config.chains, None))
     copies = 2 + (config.checkpoint.ema_decay > 0)
     copies += max(len(OPTIMIZERS[spec.optimizer].slots) for spec in networks)
@@ -30,7 +34,7 @@ def check(config: "SearchConfig", data: Dataset, memory: Memory) -> None:
     batch = min(max(sizes), data.rows)
     bent = "maxout" if any(spec.activation == "maxout" for spec in networks) else "relu"
     pieces = max(spec.maxout_pieces for spec in networks)
-    for spec in [*networks, widest(config.network, config.search_space)]:
+    for spec in [*networks, widest(config.network, space)]:
         largest = replace(spec, activation=bent, maxout_pieces=pieces)
         plan = layout(largest, features=features, scores=scores(spec.loss, data.outputs))
         activations = 2 * batch * sum(bias.stop - bias.start for bias in plan.biases)
@@ -43,6 +47,22 @@ def check(config: "SearchConfig", data: Dataset, memory: Memory) -> None:
                 f" {_gigabytes(needed)} or more, with {there}",
                 f"lower {'batch_size' if activations > copies * plan.size else 'hidden'}",
             )
+
+
+def check_grown(config: "SearchConfig", data: Dataset, memory: Memory, space: SearchSpace) -> None:
+    """Raise RunError if memory can't hold a network of a stage's ranges, which may have grown.
+
+    They are not cut to what there is: the search would then come to other numbers here than
+    elsewhere.
+    """
+    try:
+        check(config, data, memory, space)
+    except InputError as error:
+        raise RunError(
+            f"ranges that have grown at a border (at_border: extend) hold networks too large for"
+            f" the memory: {error.value}; resume where there is more, or begin a new run with"
+            " at_border: warn"
+        ) from error
 
 
 def _gigabytes(count: float) -> str:
