@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -215,6 +216,47 @@ def test_every_failure_has_one_line(
 
     monkeypatch.setattr(session, "run", fail)
     assert line in refusal(search(write(tiny())), code=code)
+
+
+LETTERS = Path(__file__).parent.parent / "configs" / "letters.yaml"
+
+
+def write_letters(path: Path, rows: int) -> list[str]:
+    """Write a file of the UCI letters' form: a letter, then 16 whole numbers from 0 to 15."""
+    rng = np.random.default_rng(0)
+    centres = rng.integers(0, 16, (26, 16))
+    letters = rng.permutation(rows) % 26
+    x = np.clip(centres[letters] + rng.integers(-3, 4, (rows, 16)), 0, 15)
+    lines = [",".join([chr(65 + k), *map(str, row)]) for k, row in zip(letters, x, strict=True)]
+    path.write_text("\n".join(lines) + "\n")
+    return lines
+
+
+def test_the_config_for_letters_with_a_small_file_of_their_form() -> None:
+    rows = write_letters(Path("letters.data"), 1300)
+    short = {
+        "data.source": "letters.data",
+        "data.test.rows": "[1040, 1300]",
+        "stages.coarse.num_trials": 3,
+        "stages.medium.num_trials": 2,
+        "stages.medium.epochs": 3,
+        "stages.fine.num_trials": 2,
+        "stages.fine.epochs": 6,
+    }
+    changes = [word for key, value in short.items() for word in ("--set", f"{key}={value}")]
+    result = search(LETTERS, *changes)
+    assert result.exit_code == 0, result.output
+    table = hpsearch.load("results/letters").trials
+    assert table["stage"].value_counts().to_dict() == {"coarse": 3, "medium": 2, "fine": 2}
+    # The last fifth has not been trained on: its letters are told, most of them rightly.
+    Path("new.data").write_text("".join(f"{row}\n" for row in rows[1040:]))
+    result = call("predict", "results/letters", "new.data", "--no-header", "--output", "out.csv")
+    assert result.exit_code == 0, result.output
+    predicted = pd.read_csv("out.csv")["prediction"]
+    right = float((predicted == [row[0] for row in rows[1040:]]).mean())
+    assert right > 0.8
+    ensemble = json.loads(Path("results/letters/summary.json").read_text())["ensemble"]
+    assert ensemble["test_accuracy"] == right
 
 
 # --- bad input: exit code 2, one line, nothing left on disk
