@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.preprocessing import StandardScaler
 
 from workers.errors import CheckpointError, InputError
 from workers.preprocessing import PREPROCESSORS, Preprocessing, fit
@@ -32,6 +33,48 @@ def test_worked_example_by_hand(name: str, first_row: list[float]) -> None:
     assert result.dtype == np.float32
     assert result.flags.c_contiguous
     np.testing.assert_allclose(result, [first_row], atol=1e-6)
+
+
+@pytest.mark.parametrize("chain", [["standardize"], ["scale"], ["pca"], ["whiten"]])
+def test_rounding_noise_is_no_variation(chain: list[str]) -> None:
+    """0.3 and 0.1 + 0.2 are one number; scikit-learn's StandardScaler takes them for that."""
+    near = np.full(10, 0.3)
+    near[4] = 0.1 + 0.2
+    assert near.std() > 0
+    x = np.column_stack([near, np.arange(10.0)])
+    assert StandardScaler().fit(x).scale_[0] == 1
+    moved = np.array([[0.31, 4.5], [0.3, 4.5]])
+    result = fit(chain, x).transform(moved)
+    np.testing.assert_allclose(result[0], result[1], atol=0.011)
+    assert np.abs(result).max() < 1
+    alone = fit(["standardize"], near[:, np.newaxis])
+    assert not alone.transform(np.array([[0.31], [1e9]])).any()
+    if chain[0] in ("pca", "whiten"):
+        with pytest.raises(InputError, match="some feature must vary"):
+            fit(chain, near[:, np.newaxis])
+
+
+def test_what_varies_little_on_a_large_mean_still_counts() -> None:
+    rng = np.random.default_rng(0)
+    x = 1.7e9 + 50 * rng.standard_normal((400, 1))
+    expected = StandardScaler().fit_transform(x)
+    np.testing.assert_allclose(fit(["standardize"], x).transform(x), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("size", [1e160, 1e-170, 1e300, 1e-300, 1.0])
+@pytest.mark.parametrize("chain", [["standardize"], ["scale"], ["whiten"], ["scale", "pca"]])
+def test_a_columns_size_plays_no_part(chain: list[str], size: float) -> None:
+    """Squares of 1e160 overflow, those of 1e-170 vanish."""
+    x = correlated(rows=40, features=2)
+    expected = fit(chain, x).transform(x)
+    result = fit(chain, x * size).transform(x * size)
+    np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_columns_of_very_different_sizes_are_all_standardized() -> None:
+    x = correlated(rows=40, features=3)
+    result = fit(["standardize"], x * [1e160, 1.0, 1e-170]).transform(x * [1e160, 1.0, 1e-170])
+    np.testing.assert_allclose(result, StandardScaler().fit_transform(x), rtol=1e-5, atol=1e-6)
 
 
 def test_new_rows_use_the_training_statistics() -> None:

@@ -29,7 +29,7 @@ class Preprocessing:
     def transform(self, x: NDArray[np.generic]) -> NDArray[np.float32]:
         """Return the preprocessed rows, (rows, features) to C-contiguous (rows, outputs)."""
         steps = self.steps
-        outputs = steps[-1].apply(_doubles(x[:1])).shape[1] if steps else x.shape[1]
+        outputs = steps[-1].factor.shape[-1] if steps else x.shape[1]
         result = np.empty((len(x), outputs), np.float32)
         start = 0
         with np.errstate(over="ignore", invalid="ignore"):

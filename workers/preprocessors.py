@@ -36,11 +36,31 @@ class Step:
         return centred @ self.factor
 
 
-def _mean(blocks: Blocks) -> tuple[Array, int]:
-    total, rows = 0.0, 0
+def moments(blocks: Blocks) -> tuple[Array, Array]:
+    """Return the features' means and standard deviations (divisor N); 0 of constant ones.
+
+    Constant is also what varies by no more than the rounding of its own mean:
+    ``deviation <= rows*eps*abs(mean)``, as in scikit-learn's ``StandardScaler``. Sums are of
+    values over a power of two, so that squares neither overflow nor vanish.
+    """
+    low, high = _range(blocks)
+    size = _power(np.maximum(np.abs(low), np.abs(high)))
+    total, rows = np.zeros_like(low), 0
     for block in blocks():
-        total, rows = total + block.sum(axis=0), rows + len(block)
-    return np.asarray(total / rows), rows
+        total, rows = total + (block / size).sum(axis=0), rows + len(block)
+    mean = np.where(low == high, low, total / rows * size)
+    size = _power(np.maximum(high - mean, mean - low))
+    squares = np.zeros_like(low)
+    for block in blocks():
+        squares += np.square((block - mean) / size).sum(axis=0)
+    deviation = np.sqrt(squares / rows) * size
+    noise = rows * np.finfo(np.float64).eps * np.abs(mean)
+    return mean, np.where((low == high) | (deviation <= noise), 0.0, deviation)
+
+
+def _power(sizes: Array) -> Array:
+    """Return the power of two above each size."""
+    return np.asarray(np.ldexp(1.0, np.clip(np.frexp(sizes)[1], -1021, 1023)))
 
 
 def _range(blocks: Blocks) -> tuple[Array, Array]:
@@ -48,33 +68,29 @@ def _range(blocks: Blocks) -> tuple[Array, Array]:
     return np.min(lows, axis=0), np.max(highs, axis=0)
 
 
-def _inverse(spread: Array, constant: NDArray[np.bool_]) -> Array:
+def _inverse(spread: Array) -> Array:
     """Return ``1 / spread``, and 0 for constant features, which then become 0."""
-    safe = ~constant & (spread > np.finfo(np.float64).tiny)
+    safe = spread > np.finfo(np.float64).tiny
     return np.divide(1.0, spread, out=np.zeros_like(spread), where=safe)
 
 
 def _center(blocks: Blocks) -> Step:
     """``x - mean``; a constant feature becomes 0 (CS231n, "Data preprocessing")."""
-    low, high = _range(blocks)
-    mean = np.where(low == high, low, _mean(blocks)[0])
+    mean, _ = moments(blocks)
     return Step(mean, np.ones_like(mean))
 
 
 def _standardize(blocks: Blocks) -> Step:
     """``(x - mean) / std``, std with divisor N (CS231n, "Normalization")."""
-    shift = _center(blocks).shift
-    low, high = _range(blocks)
-    squares, rows = 0.0, 0
-    for block in blocks():
-        squares, rows = squares + np.square(block - shift).sum(axis=0), rows + len(block)
-    return Step(shift, _inverse(np.sqrt(np.asarray(squares) / rows), low == high))
+    mean, deviation = moments(blocks)
+    return Step(mean, _inverse(deviation))
 
 
 def _scale(blocks: Blocks) -> Step:
     """``(x - min) / (max - min)``, which maps the training rows to [0, 1]."""
     low, high = _range(blocks)
-    return Step(low, _inverse(high - low, low == high))
+    _, deviation = moments(blocks)
+    return Step(low, _inverse(np.where(deviation > 0, high - low, 0.0)))
 
 
 def _pca(blocks: Blocks) -> Step:
@@ -99,25 +115,26 @@ def _principal(blocks: Blocks) -> tuple[Array, Array, Array]:
     Directions come in order of falling variance, each with its largest entry positive,
     so that a rerun finds the same signs; those without variance are left out.
     """
-    shift = _center(blocks).shift
-    rows, size = 0, len(shift)
-    covariance = np.zeros((size, size))
-    for block in blocks():
-        centred = block - shift
-        covariance += centred.T @ centred
-        rows += len(block)
-    if not np.isfinite(covariance).all():
+    shift, spread = moments(blocks)
+    if not np.isfinite(spread).all():
         raise InputError(
             "features must have a finite variance", "larger values", "scale or standardize first"
         )
+    if not spread.any():
+        raise InputError("some feature must vary", "constant features only", "check the data")
+    unit = _power(spread.max())
+    rows, size = 0, len(shift)
+    covariance = np.zeros((size, size))
+    for block in blocks():
+        centred = np.where(spread > 0, (block - shift) / unit, 0.0)
+        covariance += centred.T @ centred
+        rows += len(block)
     variances, vectors = np.linalg.eigh(covariance / rows)
     variances, vectors = variances[::-1], vectors[:, ::-1]
     keep = variances > variances[0] * max(rows, size) * np.finfo(np.float64).eps
-    if variances[0] <= 0 or not keep.any():
-        raise InputError("some feature must vary", "constant features only", "check the data")
     vectors = vectors[:, keep]
     largest = np.take_along_axis(vectors, np.abs(vectors).argmax(axis=0)[None], axis=0)
-    return shift, vectors * np.sign(largest), np.sqrt(variances[keep])
+    return shift, vectors * np.sign(largest), np.sqrt(variances[keep]) * unit
 
 
 PREPROCESSORS: dict[str, Callable[[Blocks], Step]] = {

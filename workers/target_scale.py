@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.errors import CheckpointError
+from workers.preprocessors import moments
 
 Array = NDArray[np.float64]
 
@@ -56,13 +57,11 @@ class TargetScale:
 def fit(y: NDArray[Any]) -> TargetScale:
     """Fit mean and standard deviation (divisor N) on the training rows ``(rows, outputs)``.
 
-    A column that never varies is only shifted.
+    A column that never varies, or by no more than rounding, is only shifted.
 
     >>> fit(np.array([[1.0, 7.0], [5.0, 7.0]])).deviation
     array([2., 1.])
     """
-    y = y.astype(np.float64)
-    constant = (y == y[0]).all(axis=0)
-    deviation = np.where(constant, 1.0, y.std(axis=0))
-    usable = np.isfinite(deviation) & (deviation > np.finfo(np.float32).tiny)
-    return TargetScale(np.where(constant, y[0], y.mean(axis=0)), np.where(usable, deviation, 1.0))
+    mean, deviation = moments(lambda: iter([y.astype(np.float64)]))
+    usable = np.isfinite(deviation) & (deviation > np.finfo(np.float64).tiny)
+    return TargetScale(mean, np.where(usable, deviation, 1.0))
