@@ -26,13 +26,14 @@ class Split:
     """What a search has: the workers' data set, and the test set, which stays here.
 
     ``x_validation`` (one for each split of the data set) and ``x_test`` are raw, (rows,
-    features), as a model takes them. ``y_validation`` (one split's after the other's) and
-    ``y_test`` are classes, or targets in their own units, as a model gives them. The test set
-    is None if the config says ``test: null``.
+    features), as a model takes them. ``y_train`` (one for each split), ``y_validation`` (one
+    split's after the other's) and ``y_test`` are classes, or targets in their own units, as a
+    model gives them. The test set is None if the config says ``test: null``.
     """
 
     dataset: Dataset
     x_validation: tuple[NDArray[Any], ...]
+    y_train: tuple[NDArray[Any], ...]
     y_validation: NDArray[Any]
     x_test: NDArray[Any] | None
     y_test: NDArray[Any] | None
@@ -63,12 +64,13 @@ def load(config: DataConfig, *, seed: int, chains: Collection[tuple[str, ...]] =
     table, splits = split(config, seed=seed)
     others = sorted(set(chains) - {config.preprocess})
     prepared: dict[tuple[str, ...], list[Dataset]] = {c: [] for c in (config.preprocess, *others)}
-    x_validation, y_validation = [], []
+    x_validation, y_train, y_validation = [], [], []
     for parts in splits:
         labels = encode(parts, table, task=config.task)
         for chain, datasets in prepared.items():
             datasets.append(_prepare(config, chain, table, parts, labels))
         x_validation.append(parts["validation"].x)
+        y_train.append(labels.y["train"])
         y_validation.append(labels.y["validation"])
     whole = {
         chain: replace(first, further=tuple(further))
@@ -77,7 +79,7 @@ def load(config: DataConfig, *, seed: int, chains: Collection[tuple[str, ...]] =
     dataset = replace(whole.pop(config.preprocess), alternatives=whole)
     x_test = parts["test"].x if "test" in parts else None
     y = np.concatenate(y_validation)
-    return Split(dataset, tuple(x_validation), y, x_test, labels.y.get("test"))
+    return Split(dataset, tuple(x_validation), tuple(y_train), y, x_test, labels.y.get("test"))
 
 
 def read_features(

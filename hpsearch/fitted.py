@@ -12,7 +12,7 @@ from workers.data import FITTED
 from workers.errors import CheckpointError, InputError
 from workers.nn.evaluation import predict
 from workers.nn.layout import layout
-from workers.nn.losses import probabilities, scores
+from workers.nn.losses import LOSSES, probabilities, scores
 from workers.nn.spec import NetworkSpec
 from workers.preprocessing import Preprocessing
 from workers.target_scale import TargetScale
@@ -53,7 +53,9 @@ class FittedNetwork:
                 statistics=None if self.statistics is None else self.statistics[np.newaxis],
             )
         shares: Floats = probabilities(self.spec.loss, raw)[0]
-        return self.target_scale.restore(shares) if self.target_scale else shares
+        if self.target_scale:
+            return self.target_scale.restore(shares)
+        return shares.astype(np.float64) if LOSSES[self.spec.loss].task == "regression" else shares
 
     def _prepared(self, x: NDArray[Any]) -> Floats:
         rows = self.preprocessing.transform(x)

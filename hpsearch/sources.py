@@ -1,7 +1,7 @@
 """Where a run's data lie now: the one lookup for whatever goes on with a run."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -53,9 +53,19 @@ def load(
         except InputError as error:
             errors.append(error)
         else:
-            if split.digest == meta.get("data_digest"):
+            if _is_of(split, meta):
                 return split
     raise errors[0] if errors else _others(there)
+
+
+def _is_of(split: "Split", meta: Mapping[str, Any]) -> bool:
+    """Whether these are the data whose digest a run wrote down, maybe before 0.2."""
+    digest = meta.get("data_digest")
+    if split.digest == digest:
+        return True
+    from hpsearch.data.rounding import digest_of_before
+
+    return meta.get("arithmetic", 1) == 1 and digest_of_before(split) == digest
 
 
 def found(config: SearchConfig, run: RunFolder, *, data: Path | None = None) -> list[SearchConfig]:

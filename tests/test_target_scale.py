@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from sklearn.linear_model import LinearRegression
 
-from hpsearch import model
+from hpsearch import datasets, model
 from hpsearch.results import Results
 from tests.support import run_here, tiny_config
 from workers import target_scale
@@ -76,9 +77,60 @@ def test_predictions_are_in_the_units_of_the_targets(tmp_path: Path) -> None:
     assert mse < 0.3 * np.var(wanted)
 
 
+def test_targets_keep_the_digits_they_have(tmp_path: Path) -> None:
+    """1.7e9 +- 50: 32-bit floating point has steps of 128 there."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((400, 3))
+    y = 1.7e9 + 50 * (x @ [0.8, -0.5, 0.3] + 0.2 * rng.standard_normal(400))
+    np.savetxt(
+        tmp_path / "times.csv",
+        np.column_stack([x, y]),
+        "%.17g",
+        ",",
+        header="a,b,c,price",
+        comments="",
+    )
+    assert len(np.unique(y.astype(np.float32))) < 6
+    config = tiny_config(
+        **REGRESSION,
+        data__source=str(tmp_path / "times.csv"),
+        data__validation={"rows": [0, 80]},
+        network__hidden=[],
+        stages=[{"name": "only", "num_trials": 4, "epochs": 20}],
+        search_space={"learning_rate": {"type": "float", "low": 0.01, "high": 0.05, "log": True}},
+    )
+    split = datasets.load(config.data, seed=3)
+    assert split.y_test is not None
+    assert len(np.unique(np.vstack([*split.y_train, split.y_validation, split.y_test]))) == 400
+    run, conclusion = run_here(config, tmp_path / "run")
+    linear = LinearRegression().fit(x[80:], y[80:]).score(x[:80], y[:80])
+    assert linear > 0.95
+    assert conclusion.summary["best"]["val_r2"] == pytest.approx(linear, abs=0.01)
+    best = Results.load(run.path).trials["val_mse"].min()
+    predicted = model.load(next((run.path / "checkpoints").glob("*.safetensors"))).predict_proba(x)
+    assert predicted.dtype == np.float64
+    assert best == pytest.approx((1 - linear) * np.var(y[:80]), rel=0.2)
+
+
+def test_mse_of_targets_as_they_are_is_of_the_true_ones(tmp_path: Path) -> None:
+    changes = {"data__scale_targets": False}
+    section = tiny_config(**REGRESSION, **changes, data__source=str(tmp_path / "a.csv")).data
+    (tmp_path / "a.csv").write_text("a,price\n" + "1,16777217\n2,16777219\n" * 20)
+    split = datasets.load(section, seed=0)
+    assert set(split.dataset.y_validation.ravel()) == {16777217.0, 16777219.0}
+    spec = NetworkSpec(hidden=(), loss="squared_error")
+    plan = layout(spec, features=1, scores=1)
+    net = stack([spec], np.zeros((1, plan.size)), plan)
+    raw = np.full((1, *split.dataset.y_validation.shape), 16777216.0, np.float32)
+    (found,) = metrics(net, raw, split.dataset.y_validation)
+    assert found["mse"] == pytest.approx(np.mean((split.y_validation - 16777216.0) ** 2))
+    assert split.y_validation.dtype == np.float64
+
+
 def test_targets_as_they_are(tmp_path: Path) -> None:
     run = searched(tmp_path / "a", 1.0, data__scale_targets=False)
     predicted, wanted, mse = held_out(run)
+    assert predicted.dtype == np.float64
     assert np.mean((predicted - wanted) ** 2) == pytest.approx(mse, rel=1)
     arrays = model.load(next((run / "checkpoints").iterdir())).snapshot.arrays
     assert not [name for name in arrays if name.startswith("targets.")]

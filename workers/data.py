@@ -21,8 +21,8 @@ class Dataset:
     """Training and validation rows, checked, preprocessed and ready for a network.
 
     ``x_train`` and ``x_validation`` are C-contiguous float32 (rows, features); ``y_train``
-    and ``y_validation`` are int32 class indices (rows,) in classification and float32
-    (rows, outputs) in regression, as ``target_scale`` makes them if there is one.
+    and ``y_validation`` are int32 class indices (rows,) in classification; in regression
+    float32 (rows, outputs) as ``target_scale`` makes them, or float64 as they are.
     ``classes`` holds the labels' text by class index (empty in regression), and
     ``class_type`` says what they were in the source: text, bool, int or float;
     ``feature_names`` and ``target`` name the source's columns before preprocessing.

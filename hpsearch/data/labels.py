@@ -41,7 +41,7 @@ class Labels:
 
 
 def encode(parts: Mapping[str, Labelled], table: Table, *, task: str) -> Labels:
-    """Return int32 class indices (rows,), or float32 targets (rows, outputs).
+    """Return int32 class indices (rows,), or float64 targets (rows, outputs).
 
     The classes are those of the training rows, sorted as numbers if all of them are.
 
@@ -108,10 +108,11 @@ def as_text(y: NDArray[Any], rows: Sequence[int] | NDArray[np.int64], source: st
     return texts
 
 
-def _numbers(part: Labelled, name: str) -> NDArray[np.float32]:
+def _numbers(part: Labelled, name: str) -> NDArray[np.float64]:
     values = np.array([_number(value) for value in part.y.ravel().tolist()])
-    with np.errstate(over="ignore"):
-        targets = values.astype(np.float32).reshape(len(part.y), -1)
+    targets = values.reshape(len(part.y), -1)
+    # Beyond the range of 32 bits the squares of errors would not be finite.
+    targets[np.abs(targets) > np.finfo(np.float32).max] = np.nan
     if not np.isfinite(targets).all():
         position = int(np.argwhere(~np.isfinite(targets))[0][0])
         raise InputError(
