@@ -16,7 +16,7 @@ from hpsearch.settings.networks import parse_network
 from workers import checkpoints, splits
 from workers.checkpoints import Snapshot
 from workers.errors import CheckpointError, InputError
-from workers.nn import families
+from workers.nn import evaluation, families
 from workers.nn.spec import NetworkSpec
 
 __all__ = ["Floats", "Model", "load", "measure"]
@@ -138,9 +138,8 @@ def measure(task: str, predictions: Floats, y: NDArray[Any]) -> dict[str, float]
     """
     if task == "regression":
         errors = (predictions.astype(np.float64) - y) ** 2
-        spread = np.var(y, axis=0, dtype=np.float64)
-        r2 = 1 - errors.mean(axis=0) / np.where(spread > 0, spread, 1)
-        return {"mse": float(errors.mean()), "r2": float(r2.mean())}
+        explained = evaluation.r2(errors.mean(axis=0), evaluation.variance(y))
+        return {"mse": float(errors.mean()), "r2": float(explained.mean())}
     chosen = predictions[np.arange(len(y)), y].astype(np.float64)
     tiny = np.finfo(np.float32).tiny
     return {

@@ -1,6 +1,5 @@
 """A checkpoint as a model: it gives what the run recorded of it."""
 
-import math
 from pathlib import Path
 from typing import Any
 
@@ -162,6 +161,10 @@ def test_measures_of_a_regression(outputs: int) -> None:
     assert found["r2"] == pytest.approx(r2_score(y, guess))
 
 
-def test_a_target_that_never_varies_has_a_finite_r2() -> None:
-    found = measure("regression", np.array([[1.0], [3.0]]), np.array([[2.0], [2.0]]))
-    assert math.isfinite(found["r2"])
+@pytest.mark.parametrize("guess", [2.0, 4.0])
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_r2_of_a_target_that_never_varies(guess: float, outputs: int) -> None:
+    y = np.array([[2.0, 0.0], [2.0, 1.0], [2.0, 2.5]])[:, :outputs]
+    given = np.array([[guess, 0.5]] * 3)[:, :outputs]
+    found = measure("regression", given, y)["r2"]
+    assert found == pytest.approx(r2_score(y, given))

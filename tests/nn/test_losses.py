@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.metrics import r2_score
 
 from workers.nn.evaluation import metrics
 from workers.nn.losses import LOSSES, probabilities
@@ -59,6 +60,16 @@ def test_chance_is_the_loss_of_zero_scores(name):
 def test_accuracy_counts_the_greatest_score():
     assert _metrics("softmax", ANIMALS, [1, 1, 2])["accuracy"] == pytest.approx(2 / 3)
     assert _metrics("logistic", [[0.5], [-0.5]], [1, 1])["accuracy"] == 0.5
+
+
+@pytest.mark.parametrize("guess", [0.1, 3.0])
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_r2_of_a_target_that_never_varies(guess, outputs):
+    """The mean of three times 0.1 is not 0.1, so a variance would be rounding noise."""
+    y = np.array([[0.1, 0.0], [0.1, 1.0], [0.1, 2.5]])[:, :outputs]
+    given = np.array([[guess, 1.0]] * 3)[:, :outputs]
+    each = [float(guess == 0.1), r2_score([0.0, 1.0, 2.5], [1.0] * 3)][:outputs]
+    assert _metrics("squared_error", given, y)["r2"] == pytest.approx(np.mean(each))
 
 
 def test_regression_metrics():

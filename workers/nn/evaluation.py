@@ -111,14 +111,35 @@ def metrics(
             ]
         wanted = np.stack([part.reshape(raw.shape[1:]) for part in y])
         errors = ((raw.astype(np.float64) - _for_members(net, wanted)) ** 2).mean(axis=1)
-        spread = np.stack([np.var(part, axis=0, dtype=np.float64) for part in wanted])
-        r2 = 1 - errors / _for_members(net, np.where(spread > 0, spread, 1))
+        explained = r2(errors, _for_members(net, variance(wanted)))
         if units is not None:
             errors *= _for_members(net, np.stack(units)) ** 2
         return [
             {"loss": float(t), "mse": float(e.mean()), "r2": float(r.mean())}
-            for t, e, r in zip(totals, errors, r2, strict=True)
+            for t, e, r in zip(totals, errors, explained, strict=True)
         ]
+
+
+def variance(y: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the variance ``(..., outputs)`` of targets ``(..., rows, outputs)``.
+
+    It is exactly 0 where they are all the same, whatever the mean is rounded to.
+    """
+    varies = y.max(axis=-2) > y.min(axis=-2)
+    return np.where(varies, np.var(y, axis=-2, dtype=np.float64), 0)
+
+
+def r2(errors: NDArray[np.float64], spread: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return ``1 - errors / spread`` of mean squared errors and variances of the targets.
+
+    Where the targets do not vary it is 1 for perfect predictions, else 0, as in
+    scikit-learn's ``r2_score``.
+
+    >>> r2(np.array([1.0, 1.0, 0.0]), np.array([4.0, 0.0, 0.0]))
+    array([0.75, 0.  , 1.  ])
+    """
+    varies = spread > 0
+    return np.where(varies, 1 - errors / np.where(varies, spread, 1), errors == 0)
 
 
 def _for_members(net: Stack, values: NDArray[Any]) -> NDArray[Any]:
