@@ -13,12 +13,12 @@ from workers.nn.stack import plan, stack
 ANIMALS = np.array([[3.2, 5.1, -1.7], [1.3, 4.9, 2.0], [2.2, 2.5, -3.1]])
 
 
-def _metrics(loss, scores, y, **options):
-    scores = np.asarray(scores, np.float64)
+def _metrics(loss, scores, y, *, kind=np.float64, **options):
+    scores = np.asarray(scores, kind)
     outputs = 2 if LOSSES[loss].one_score else scores.shape[1]
     spec = NetworkSpec(hidden=(), loss=loss, **options)
     layout = plan([spec], features=1, outputs=outputs)
-    net = stack([spec], np.zeros((1, layout.size)), layout)
+    net = stack([spec], np.zeros((1, layout.size), kind), layout)
     return metrics(net, scores[np.newaxis], np.asarray(y))[0]
 
 
@@ -84,3 +84,17 @@ def test_probabilities():
         np.testing.assert_allclose(found, [[0.25, 0.75]])
     values = np.array([[7.0]])
     assert probabilities("squared_error", values) is values
+
+
+@pytest.mark.parametrize("lead", [0.0, 1e-9, -1e-9, 1e-3, -1e-3])
+@pytest.mark.parametrize("loss", [n for n in LOSSES if LOSSES[n].task == "classification"])
+def test_the_class_that_counts_is_the_one_that_is_told(loss, lead):
+    """Scores 1e-9 apart have the same float32 probability; the first class wins a tie."""
+    one = LOSSES[loss].one_score
+    raw = np.array([[lead] if one else [0.0, lead]], np.float32)
+    told = int(probabilities(loss, raw).argmax())
+    assert told == (lead > 1e-6)
+    assert [_metrics(loss, raw, [y], kind=np.float32)["accuracy"] for y in (told, 1 - told)] == [
+        1.0,
+        0.0,
+    ]

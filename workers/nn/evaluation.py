@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from workers.errors import InputError
 from workers.nn.diagnostics import Probe
 from workers.nn.layout import Floats, Integers
-from workers.nn.losses import LOSSES
+from workers.nn.losses import LOSSES, probabilities
 from workers.nn.network import Passes
 from workers.nn.spec import NetworkSpec
 from workers.nn.stack import Stack, plan, stack
@@ -95,16 +95,17 @@ def metrics(
 ) -> list[dict[str, float]]:
     """Return each member's ``loss`` and ``accuracy``, or ``loss``, ``mse`` and ``r2``.
 
-    The loss is the data loss without label smoothing, so that members compare. For
-    regression ``r2`` is the mean over the target columns. There is one ``y`` for each of
-    the stack's splits; ``units`` ``(outputs,)``, likewise, say how much of a target's own
-    units is 1 in ``y``, for ``mse``.
+    The loss is the data loss without label smoothing, so that members compare. The
+    class that counts is the one that predictions tell: the first of the largest probability,
+    as it is rounded. For regression ``r2`` is the mean over the target columns. There is one
+    ``y`` for each of the stack's splits; ``units`` ``(outputs,)``, likewise, say how much of a
+    target's own units is 1 in ``y``, for ``mse``.
     """
     loss = LOSSES[net.spec.loss]
     with np.errstate(all="ignore"):
         totals = _losses(net, raw, *y)
         if loss.task == "classification":
-            guess = raw[..., 0] > 0 if loss.one_score else raw.argmax(axis=2)
+            guess = probabilities(net.spec.loss, raw).argmax(axis=2)
             right = (guess == _for_members(net, np.stack(y))).mean(axis=1)
             return [
                 {"loss": float(t), "accuracy": float(r)} for t, r in zip(totals, right, strict=True)
