@@ -93,10 +93,10 @@ def reload(run: RunFolder) -> Conclusion:
         If the summary is damaged.
     """
     try:
-        summary = json.loads(run.summary.read_text(encoding="utf-8"))
+        summary = model.renamed(json.loads(run.summary.read_text(encoding="utf-8")))
         verdicts = [Verdict.from_json(border) for border in summary["borders"]]
         _check_shown(summary)
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise RunError(
             f"{run.summary} is damaged ({brief(error)}): remove it and resume"
         ) from error

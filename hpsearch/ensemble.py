@@ -78,7 +78,7 @@ def choose(
     size
         How many members at most.
     metric
-        The search's metric, by which a greedy choice is made.
+        The search's metric; a greedy choice is made by what `model.measured` says of it.
     rows
         The raw validation rows of each split, and the classes or targets of all of them; None
         where a method of `hpsearch.selection.BLIND` does without.
@@ -103,9 +103,9 @@ def choose(
     x, y = rows or ((), np.empty(0))
     nothing = np.empty((0, 0))
     predictions = [nothing if method in BLIND else m.predict_held_out(x) for m in models]
-    name = metric.removeprefix("ema_").removeprefix("val_")
-    sign = 1 if METRICS[f"val_{name}"] == "maximize" else -1
+    sign = 1 if METRICS[metric.removeprefix("ema_")] == "maximize" else -1
     task = models[0].task
+    name = model.measured(metric, task)
 
     def score(averages: Floats) -> float:
         return sign * model.measure(task, averages, y)[name]

@@ -19,7 +19,7 @@ from workers.errors import CheckpointError, InputError
 from workers.nn import evaluation, families
 from workers.nn.spec import NetworkSpec
 
-__all__ = ["Floats", "Model", "load", "measure"]
+__all__ = ["Floats", "Model", "load", "measure", "measured", "renamed"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,7 +122,7 @@ def load(path: Path, *, averaged: bool | None = None) -> Model:
 
 
 def measure(task: str, predictions: Floats, y: NDArray[Any]) -> dict[str, float]:
-    """Return ``accuracy`` and ``loss`` (the log loss), or ``mse`` and ``r2``.
+    """Return ``accuracy`` and ``log_loss``, or ``mse`` and ``r2``.
 
     Parameters
     ----------
@@ -144,5 +144,29 @@ def measure(task: str, predictions: Floats, y: NDArray[Any]) -> dict[str, float]
     tiny = np.finfo(np.float32).tiny
     return {
         "accuracy": float((predictions.argmax(axis=1) == y).mean()),
-        "loss": float(-np.log(np.maximum(chosen, tiny)).mean()),
+        "log_loss": float(-np.log(np.maximum(chosen, tiny)).mean()),
+    }
+
+
+def measured(metric: str, task: str) -> str:
+    """Return the name in :func:`measure` by which a search's metric ranks predictions.
+
+    A loss that networks are trained with is of their scores; of an average of predictions it
+    is the log loss, or the mean squared error.
+
+    >>> measured("ema_val_accuracy", "classification"), measured("val_loss", "classification")
+    ('accuracy', 'log_loss')
+    """
+    name = metric.removeprefix("ema_").removeprefix("val_")
+    return {"classification": "log_loss", "regression": "mse"}[task] if name == "loss" else name
+
+
+def renamed(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a summary whose log losses have their name: before 0.2 they were called losses."""
+    names = {"val_loss": "val_log_loss", "test_loss": "test_log_loss"}
+    return {
+        key: {names.get(name, name): score for name, score in value.items()}
+        if key in ("best", "ensemble") and isinstance(value, dict)
+        else value
+        for key, value in summary.items()
     }

@@ -496,7 +496,7 @@ def test_an_ensemble_of_a_finished_run(colours_run: RunFolder) -> None:
     result = call("ensemble", "run", "--top", "2", "--method", "greedy", "--test")
     assert result.exit_code == 0, result.output
     scores = dict(line.split() for line in result.stdout.splitlines())
-    assert set(scores) == {"val_accuracy", "val_loss", "test_accuracy", "test_loss"}
+    assert set(scores) == {"val_accuracy", "val_log_loss", "test_accuracy", "test_log_loss"}
     assert re.fullmatch(r"\d models? averaged in run/ensembles/greedy-2\n", result.stderr)
     assert "test_accuracy" not in call("ensemble", "run", "--top", "2").stdout
     averaged = call("ensemble", "run", "--top", "2", "--weights", "averaged")

@@ -216,8 +216,48 @@ def test_an_ensembles_loss_is_at_most_the_mean_of_its_members(colours_run: RunFo
     whole = ensemble.load(colours_run.path)
     y = split.dataset.y_validation
     losses = [
-        model.measure("classification", member.predict_proba(split.x_validation[0]), y)["loss"]
+        model.measure("classification", member.predict_proba(split.x_validation[0]), y)["log_loss"]
         for member in whole.members
     ]
     together = model.measure("classification", whole.predict_proba(split.x_validation[0]), y)
-    assert together["loss"] <= np.mean(losses) + 1e-6
+    assert together["log_loss"] <= np.mean(losses) + 1e-6
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"network__loss": "hinge"}, {"accuracy", "log_loss"}),
+        ({}, {"accuracy", "log_loss"}),
+        (
+            {
+                "network__loss": "squared_error",
+                "data__task": "regression",
+                "data__source": "diabetes",
+            },
+            {"mse", "r2"},
+        ),
+    ],
+)
+def test_a_name_has_one_meaning(tmp_path: Path, changes: dict[str, Any], told: set[str]) -> None:
+    """What the summary and the tables both tell of a model is the same number."""
+    config = tiny_config(study__metric="val_loss", ensemble__method="greedy", **changes)
+    run, found = run_here(config, tmp_path / "run")
+    summary = found.summary
+    for key in ("best", "ensemble"):
+        scores = {name for name in summary[key] if name.startswith(("val_", "test_"))}
+        assert scores == {f"{part}_{name}" for part in ("val", "test") for name in told}
+    best = summary["best"]
+    epochs = Results.load(run.path).epochs.set_index(["trial", "epoch"])
+    recorded = epochs.loc[best["trial"], best["epoch"]]
+    for name in told - {"log_loss"}:
+        assert best[f"val_{name}"] == pytest.approx(recorded[f"val_{name}"], rel=1e-5)
+
+
+def test_a_summary_of_before_is_shown_with_the_names_of_now(colours_run: RunFolder) -> None:
+    now = json.loads(colours_run.summary.read_text())
+    before = json.dumps(now).replace("_log_loss", "_loss")
+    try:
+        colours_run.summary.write_text(before)
+        assert conclusion.reload(colours_run).summary == now
+    finally:
+        colours_run.summary.write_text(json.dumps(now, indent=2) + "\n")

@@ -62,8 +62,9 @@ def test_it_scores_what_the_run_recorded(tmp_path: Path, changes: dict[str, Any]
         for averaged, prefix in ((False, "val_"), (True, "ema_val_")):
             loaded = model.load(run.checkpoints / row.name, averaged=averaged)
             found = measure(task, loaded.predict_proba(split.x_validation[0]), y)
-            if config.network.loss not in ("softmax", "logistic"):
-                found.pop("loss", None)  # The network's own loss is another one.
+            told = found.pop("log_loss", None)
+            if config.network.loss in ("softmax", "logistic"):  # Else the loss is another one.
+                assert told == pytest.approx(recorded[prefix + "loss"], rel=1e-5)
             for name, value in found.items():
                 assert value == pytest.approx(recorded[prefix + name], rel=1e-5), name
 
@@ -144,11 +145,11 @@ def test_measures_of_a_classification() -> None:
     y = rng.integers(0, 4, 50)
     found = measure("classification", shares, y)
     assert found["accuracy"] == accuracy_score(y, shares.argmax(axis=1))
-    assert found["loss"] == pytest.approx(log_loss(y, shares, labels=range(4)))
+    assert found["log_loss"] == pytest.approx(log_loss(y, shares, labels=range(4)))
 
 
 def test_a_wrong_certainty_costs_much_but_not_infinitely() -> None:
-    assert 50 < measure("classification", np.array([[1.0, 0.0]]), np.array([1]))["loss"] < 1e3
+    assert 50 < measure("classification", np.array([[1.0, 0.0]]), np.array([1]))["log_loss"] < 1e3
 
 
 @pytest.mark.parametrize("outputs", [1, 3])

@@ -153,8 +153,8 @@ def test_metrics_are_means_over_the_splits(
         measure("classification", network.predict_proba(x), data.y_validation)
         for network, x, data in zip(each, split.x_validation, split.dataset.splits, strict=True)
     ]
-    for name in ("accuracy", "loss"):
-        values = [one[name] for one in found]
+    for name, told in (("accuracy", "accuracy"), ("loss", "log_loss")):
+        values = [one[told] for one in found]
         assert report.metrics[f"{prefix}_{name}"] == pytest.approx(fmean(values), rel=1e-5)
         spread = report.metrics[f"{prefix}_{name}_std"]
         assert spread == pytest.approx(stdev(values), rel=1e-4)

@@ -303,7 +303,7 @@ def test_a_finished_run_shows_what_its_summary_says(colours_run: RunFolder) -> N
     page = Page(colours_run.report.read_text(encoding="utf-8"))
     conclusion = reload(colours_run)
     best, ensemble = conclusion.summary["best"], conclusion.summary["ensemble"]
-    head = ["val_accuracy", "test_accuracy", "val_loss", "test_loss"]
+    head = ["val_accuracy", "test_accuracy", "val_log_loss", "test_log_loss"]
     scores = [[f"{model[name]:.4f}" for name in head] for model in (best, ensemble)]
     rows = [["".join(cell.itertext()) for cell in row] for row in page.root.iter("tr")]
     assert ["", *head] in rows

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeGuard, TypeVar
 
-from hpsearch import ensemble
+from hpsearch import ensemble, model
 from hpsearch.folder import RunFolder
 from hpsearch.settings.dimensions import CategoricalDimension, Numeric
 from hpsearch.settings.rules import RESCORE
@@ -117,7 +117,7 @@ def load(run: RunFolder) -> RunData:
         meta, stages, trials = store.meta(), store.stages(), store.trials()
         epochs, layers = _by_trial(store.epochs()), _by_trial(store.layers())
         failures = store.failures()
-    summary = _object(run.summary)
+    summary = model.renamed(_object(run.summary))
     return RunData(
         path=run.path,
         name=meta["name"],

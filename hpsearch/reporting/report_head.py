@@ -94,7 +94,7 @@ def _label(run: RunData, key: str) -> str:
 def _column(name: str) -> tuple[bool, str, bool]:
     """Put validation and test of one kind side by side, and losses last."""
     part, kind = name.split("_", 1)
-    return kind == "loss", kind, part == "test"
+    return kind.endswith("loss"), kind, part == "test"
 
 
 def _better(name: str, values: Sequence[float | None]) -> float | None:
