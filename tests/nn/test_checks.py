@@ -52,9 +52,12 @@ def test_a_wrong_slope_is_found(monkeypatch):
     assert failed(findings)
 
 
-def test_kinks_are_reported_apart():
-    # With weights near 0 every pre-activation changes its sign between the two points.
-    spec = NetworkSpec(hidden=(8,), initializer="normal", initial_scale=1e-9)
+@pytest.mark.parametrize(("activation", "units"), [("relu", 8), ("maxout", 3)])
+def test_kinks_are_reported_apart(activation, units):
+    # With weights near 0 every pre-activation changes its sign between the two points, and of
+    # each pair of pieces the winner changes.
+    form = {"hidden": (units,), "activation": activation}
+    spec = NetworkSpec(**form, initializer="normal", initial_scale=1e-9)
     found = {f.subject: f for f in _gradients(spec) if f.check == "data loss, initial"}
     assert (found["bias.0"].kinks, found["bias.0"].entries) == (6, 0)
     assert not found["bias.0"].failed
