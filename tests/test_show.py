@@ -14,9 +14,11 @@ from rich.console import Console
 
 from hpsearch.conclusion import Conclusion, reload
 from hpsearch.folder import RunFolder
+from hpsearch.preflight import Preflight
 from hpsearch.results import Results
 from hpsearch.terminal import show
 from hpsearch.terminal.show_tables import print_frame, score_text
+from workers.nn.gradient_check import Finding
 
 
 def screen(width: int, *, terminal: bool) -> Console:
@@ -190,3 +192,14 @@ def test_a_narrow_terminal_breaks_headings_and_then_leaves_columns_out() -> None
 def test_scores() -> None:
     texts = [score_text(value) for value in (0.0, 0.97222, -0.5, 12345.6789, 1e-7, 1e9)]
     assert texts == ["0.0000", "0.9722", "-0.5000", "12345.6789", "1e-07", "1e+09"]
+
+
+def test_what_a_check_could_not_see_is_counted_apart(capsys: pytest.CaptureFixture[str]) -> None:
+    seen = Finding("data loss, initial", "weights.0", 1e-9, "right", 6, 2)
+    unseen = Finding("data loss, initial", "bias.0", float("nan"), "unchecked", remark="kinks")
+    wrong = Finding("initial loss", "tiny weights", 9.0, "wrong")
+    show.show_preflight([Preflight({}, (seen, unseen, wrong))])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[2].split() == ["data", "loss,", "initial", "weights.0", "1e-09", "right", *"6+2"]
+    assert lines[3].split() == ["data", "loss,", "initial", "bias.0", "unchecked", "kinks"]
+    assert lines[-1] == "1 of 3 checks passed, 1 could not be made"

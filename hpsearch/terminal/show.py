@@ -18,8 +18,10 @@ from hpsearch.terminal.console import params_text
 from hpsearch.terminal.show_ranges import finalists_table
 from hpsearch.terminal.show_tables import new_table, print_frame, print_table, score_text
 from workers.errors import InputError
+from workers.nn.gradient_check import Finding
 
 LEADERS = 10
+VERDICT_STYLES = {"right": "green", "acceptable": "", "unchecked": "yellow"}
 
 
 def show_conclusion(
@@ -138,12 +140,19 @@ def show_preflight(networks: Sequence[Preflight]) -> None:
                 heading, justify="right" if heading in ("value", "entries") else "left"
             )
         for finding in network.findings:
-            style = {"right": "green", "acceptable": ""}.get(finding.verdict, "red")
-            entries = str(finding.entries or "")
-            value = f"{finding.value:.3g}"
+            style = VERDICT_STYLES.get(finding.verdict, "red")
+            value = "" if finding.verdict == "unchecked" else f"{finding.value:.3g}"
             verdict = Text(finding.verdict, style=style)
+            looked = finding.entries or finding.directions
+            entries = f"{finding.entries} + {finding.directions}" if looked else ""
             table.add_row(finding.check, finding.subject, value, verdict, entries, finding.remark)
         console.print(table)
-    count = sum(finding.failed for network in networks for finding in network.findings)
-    total = sum(len(network.findings) for network in networks)
-    console.print(f"{total - count} of {total} checks passed")
+    console.print(_passed([finding for network in networks for finding in network.findings]))
+
+
+def _passed(findings: Sequence[Finding]) -> str:
+    """Count what passed, and what could not be checked."""
+    failed = sum(finding.failed for finding in findings)
+    unchecked = sum(finding.verdict == "unchecked" for finding in findings)
+    text = f"{len(findings) - failed - unchecked} of {len(findings)} checks passed"
+    return f"{text}, {unchecked} could not be made" if unchecked else text

@@ -26,7 +26,7 @@ Scalar = Callable[[Any, Any, Any], Any]
 class Activation:
     """Two kernels, and which field of the spec they get as their number.
 
-    ``edges`` are the activations at which the slope jumps.
+    ``edges`` are the activations at which the slope or its slope jumps.
     """
 
     forward: Forward
@@ -148,7 +148,7 @@ ACTIVATIONS: Final[Mapping[str, Activation]] = {
     "sigmoid": _elementwise(_sigmoid, _sigmoid_slope),
     "tanh": _elementwise(_tanh, _tanh_slope),
     "hard_tanh": _elementwise(_hard_tanh, _hard_tanh_slope, edges=(-1, 1)),
-    "softsign": _elementwise(_softsign, _softsign_slope),
+    "softsign": _elementwise(_softsign, _softsign_slope, edges=(0,)),
     "relu": _elementwise(_relu, _relu_slope, edges=(0,)),
     "leaky_relu": _elementwise(_leaky_relu, _leaky_relu_slope, "leaky_slope", (0,)),
     "elu": _elementwise(_elu, _elu_slope, "elu_alpha", (0,)),

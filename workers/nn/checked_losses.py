@@ -36,13 +36,13 @@ def data_loss(
         with np.errstate(all="ignore"):
             for call in calls:
                 call()
-        return float(totals[0] / len(x)), np.concatenate(list(_winners(passes)))
+        return float(totals[0] / len(x)), np.concatenate(list(winners(passes)))
 
     loss(net.rows[0].copy())
     return loss, net.gradient[0].copy()
 
 
-def _winners(passes: Passes) -> Iterator[NDArray[Any]]:
+def winners(passes: Passes) -> Iterator[NDArray[Any]]:
     """Yield which side of every maximum wins, layer by layer and in the loss."""
     spec = passes.net.spec
     activation = ACTIVATIONS[spec.activation]

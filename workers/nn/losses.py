@@ -30,7 +30,7 @@ class Loss:
     """A kernel, its task, the field of the spec it gets, whether one score is enough.
 
     ``chance`` is the loss of scores that are all 0, from the classes and the number.
-    ``kinked`` losses change their slope where a score's gradient becomes 0.
+    ``kinked`` losses change their slope, or its slope, where a score's gradient becomes 0.
     """
 
     kernel: Kernel
@@ -143,7 +143,11 @@ LOSSES: Final[Mapping[str, Loss]] = {
         _rowwise(_hinge), "classification", lambda c, m: (c - 1) * m, "margin", kinked=True
     ),
     "squared_hinge": Loss(
-        _rowwise(_squared_hinge), "classification", lambda c, m: (c - 1) * m**2, "margin"
+        _rowwise(_squared_hinge),
+        "classification",
+        lambda c, m: (c - 1) * m**2,
+        "margin",
+        kinked=True,
     ),
     "logistic": Loss(
         _rowwise(_logistic),
