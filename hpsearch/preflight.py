@@ -1,4 +1,4 @@
-"""Checks before the flight: gradients and sanity of a config's networks on its data."""
+"""Checks before the flight: gradients, precision and sanity of a config's networks on its data."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,6 +13,7 @@ from hpsearch.settings import lint, sizes
 from hpsearch.settings.dimensions import FixedDimension, FloatDimension, IntDimension
 from workers.data import Dataset
 from workers.nn.gradient_check import Finding, Verdict, check_gradients
+from workers.nn.precision_check import check_precision
 from workers.nn.sanity_check import check_sanity
 from workers.nn.spec import NetworkSpec
 from workers.seeds import Purpose, generator
@@ -70,7 +71,7 @@ def _findings(config: SearchConfig, spec: NetworkSpec, data: Dataset) -> tuple[F
     found: list[list[Finding]] = []
     for number, rows in enumerate(data.prepared(spec.preprocess).splits):
         found.append([])
-        for run_check in (check_gradients, check_sanity):
+        for run_check in (check_gradients, check_precision, check_sanity):
             rng = generator(config.study.seed, Purpose.CHECK, split=number)
             found[-1] += run_check(spec, rows.x_train, rows.y_train, outputs=rows.outputs, rng=rng)
     return tuple(_worst(of_splits) for of_splits in zip(*found, strict=True))

@@ -55,7 +55,8 @@ def test_the_worst_is_told(
 ) -> None:
     findings = iter(Finding("check", f"of {n}", v, b) for n, (b, v) in enumerate(found))
     monkeypatch.setattr(preflight, "check_gradients", lambda *_, **__: [next(findings)])
-    monkeypatch.setattr(preflight, "check_sanity", lambda *_, **__: [])
+    for other in ("check_precision", "check_sanity"):
+        monkeypatch.setattr(preflight, other, lambda *_, **__: [])
     (finding,) = with_data_of(None, monkeypatch)
     assert (finding.subject, finding.remark) == (f"of {worst}", f"split {worst + 1}")
 
