@@ -21,18 +21,18 @@ def choices(*values: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("changes", "parameters", "copies", "activations"),
     [
-        # Copies: parameters, gradient, velocity, running average.
-        ({}, 4 * 8 + 8 + 8 * 3 + 3, 4, 16 * (8 + 3)),
+        # Copies: parameters, gradient, velocity, running average (of twice the size).
+        ({}, 4 * 8 + 8 + 8 * 3 + 3, 5, 16 * (8 + 3)),
         ({"checkpoint__ema_decay": 0.0}, 4 * 8 + 8 + 8 * 3 + 3, 3, 16 * (8 + 3)),
-        ({"search_space__optimizer": choices("sgd", "adam")}, 67, 5, 16 * (8 + 3)),
-        ({"search_space__hidden": choices([9], [8, 8], [])}, 139, 4, 16 * (8 + 8 + 3)),
+        ({"search_space__optimizer": choices("sgd", "adam")}, 67, 6, 16 * (8 + 3)),
+        ({"search_space__hidden": choices([9], [8, 8], [])}, 139, 5, 16 * (8 + 8 + 3)),
         # 150 rows, of which 30 test and 24 of the rest validate.
-        ({"search_space__batch_size": choices(16, "full")}, 67, 4, 96 * (8 + 3)),
-        ({"network__batch_size": 10**6}, 67, 4, 96 * (8 + 3)),
+        ({"search_space__batch_size": choices(16, "full")}, 67, 5, 96 * (8 + 3)),
+        ({"network__batch_size": 10**6}, 67, 5, 96 * (8 + 3)),
         (
             {"search_space__activation": choices("relu", "maxout")},
             2 * (4 * 8 + 8) + 8 * 3 + 3,
-            4,
+            5,
             16 * (2 * 8 + 3),
         ),
         (
@@ -41,13 +41,13 @@ def choices(*values: Any) -> dict[str, Any]:
                 "search_space__hidden_units_2": {"type": "int", "low": 1, "high": 50},
             },
             4 * 8 + 8 + 8 * 50 + 50 + 50 * 3 + 3,
-            4,
+            5,
             16 * (8 + 50 + 3),
         ),
         (
             {"search_space__preprocess": choices(["standardize"], ["pca"]), "network__hidden": []},
             4 * 3 + 3,
-            4,
+            5,
             16 * 3,
         ),
     ],

@@ -28,7 +28,7 @@ def check(
     space = config.search_space if space is None else space
     networks = [config.network, *corners(config.network, space)]
     features = max(data.prepared(chain).features for chain in (*config.chains, None))
-    copies = 2 + (config.checkpoint.ema_decay > 0)
+    copies = 2 + 2 * (config.checkpoint.ema_decay > 0)  # the average is of float64
     copies += max(len(OPTIMIZERS[spec.optimizer].slots) for spec in networks)
     sizes = [data.rows if spec.batch_size == "full" else spec.batch_size for spec in networks]
     batch = min(max(sizes), data.rows)

@@ -226,7 +226,7 @@ def test_stall_lowers_the_rate_after_so_many_epochs_without_a_better_score():
 
 
 def test_a_foreign_state_is_refused_and_changes_nothing():
-    learner = _learner(NetworkSpec(), ema_decay=0.9)
+    learner = _learner(NetworkSpec(), ema_decay=0.9, dtype=np.float32)
     own = learner.state(0)
     narrow = {**own, "parameters": own["parameters"][:-1]}
     single = {**own, "ema": own["ema"].astype(np.float32)}

@@ -20,18 +20,18 @@ UPDATES, AVERAGED_EPOCHS, WAITED, STALLS = 0, 1, 2, 3
 class Memory:
     """Arrays with a leading member axis.
 
-    ``rows``, ``ema`` and ``swa`` are ``(members, parameters)``, ``slots`` ``(members, slots,
-    parameters)``, the statistics of batch normalization ``(members, statistics)``;
-    ``counters`` ``(members, 4)`` count updates, epochs in the stochastic average, epochs
-    since the best score ``best`` ``(members,)``, and stalls. The members lie in ``splits``
-    equal parts, see `workers.nn.stack.Stack`.
+    ``rows``, ``ema`` and ``swa`` are ``(members, parameters)``, ``ema`` always of float64;
+    ``slots`` are ``(members, slots, parameters)``, the statistics of batch normalization
+    ``(members, statistics)``; ``counters`` ``(members, 4)`` count updates, epochs in the
+    stochastic average, epochs since the best score ``best`` ``(members,)``, and stalls. The
+    members lie in ``splits`` equal parts, see `workers.nn.stack.Stack`.
     """
 
     specs: tuple[NetworkSpec, ...]
     ema_decay: float
     rows: Floats
     slots: Floats
-    ema: Floats
+    ema: NDArray[np.float64]
     swa: Floats
     statistics: Floats
     averaged_statistics: Floats
@@ -48,7 +48,9 @@ class Memory:
         if epochs:
             swa: Floats = self.swa[member]
             return swa
-        return unbiased(self.ema[member], self.ema_decay, int(updates)) if self.ema_decay else None
+        if not self.ema_decay:
+            return None
+        return unbiased(self.ema[member], self.ema_decay, int(updates), self.rows.dtype)
 
     def average_epoch(self, member: int) -> None:
         """Take the parameters as they are into the stochastic average."""
@@ -145,7 +147,7 @@ def memory(
         ema_decay,
         rows,
         zeros(slots, size),
-        zeros(size if ema_decay else 0),
+        np.zeros((members, size if ema_decay else 0)),
         zeros(size if any(spec.swa_fraction for spec in specs) else 0),
         zeros(plan.statistics),
         zeros(plan.statistics),

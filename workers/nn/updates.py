@@ -70,8 +70,7 @@ def update_calls(
             for t in plan.weights
         ]
     if memory.ema_decay:
-        decay = np.array([memory.ema_decay, 1 - memory.ema_decay], rows.dtype)
-        calls.append(partial(averaging.track, memory.ema, rows, decay))
+        calls.append(partial(averaging.track, memory.ema, rows, memory.ema_decay))
     return calls
 
 
