@@ -26,7 +26,7 @@ __all__ = ["Floats", "Model", "load", "measure", "measured", "renamed"]
 class Model:
     """A trial's networks, one for each split of the data, and its classes.
 
-    ``averaged`` chooses the running-average parameters in place of the last ones.
+    ``averaged`` chooses the average of the parameters in place of the last ones.
     """
 
     snapshot: Snapshot
@@ -107,8 +107,8 @@ class Model:
 def load(path: Path, *, averaged: bool | None = None) -> Model:
     """Read a model from a checkpoint file.
 
-    ``averaged`` is left to the metric's name by default: a checkpoint that was ranked by
-    ``ema_val_accuracy`` predicts with its running-average parameters.
+    ``averaged`` is by default what the score is of: average parameters if the metric is an
+    ``ema_`` one, or where stochastic weight averaging has begun.
 
     Raises
     ------
@@ -117,7 +117,10 @@ def load(path: Path, *, averaged: bool | None = None) -> Model:
     """
     snapshot = checkpoints.load(path)
     if averaged is None:
-        averaged = str(snapshot.metadata["metric"]).startswith("ema_")
+        by_name = str(snapshot.metadata["metric"]).startswith("ema_")
+        averaged = snapshot.metadata.get("averaged", by_name)
+        if not isinstance(averaged, bool):
+            raise CheckpointError("the checkpoint's averaged must be true or false")
     return Model(snapshot, averaged)
 
 

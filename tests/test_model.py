@@ -36,6 +36,13 @@ LINE = {
         {"study__metric": "ema_val_accuracy"},
         {"study__metric": "ema_val_loss", "network__batch_normalization": True},
         {"study__metric": "ema_val_loss", "network__swa_fraction": 0.5},
+        {"network__swa_fraction": 0.5},
+        {
+            "network__swa_fraction": 0.9,
+            "checkpoint__ema_decay": 0,
+            "network__batch_normalization": True,
+        },
+        {"search_space__swa_fraction": {"type": "categorical", "choices": [0.0, 0.5]}},
         {"data__preprocess": ["standardize", "whiten"]},
         {"data__preprocess": []},
         {"search_space__preprocess": {"type": "categorical", "choices": [[], ["center", "pca"]]}},
@@ -57,9 +64,13 @@ def test_it_scores_what_the_run_recorded(tmp_path: Path, changes: dict[str, Any]
     results = Results.load(run.path)
     epochs = results.epochs.set_index(["trial", "epoch"])
     assert len(results.checkpoints) == 3
+    by_default = "ema_val_" if config.study.metric.startswith("ema_") else "val_"
+    weights = {None: by_default, True: "ema_val_", False: "val_"}
+    if "swa_fraction" in str(changes):
+        del weights[False]  # Where the average has begun, the last weights have no scores.
     for row in results.checkpoints.itertuples():
         recorded = epochs.loc[row.trial, row.epoch]
-        for averaged, prefix in ((False, "val_"), (True, "ema_val_")):
+        for averaged, prefix in weights.items():
             loaded = model.load(run.checkpoints / row.name, averaged=averaged)
             found = measure(task, loaded.predict_proba(split.x_validation[0]), y)
             told = found.pop("log_loss", None)
@@ -81,6 +92,11 @@ def test_the_metric_chooses_the_parameters(tmp_path: Path, metric: str, averaged
     by_metric = model.load(path).predict_proba(x)
     assert (by_metric == model.load(path, averaged=averaged).predict_proba(x)).all()
     assert (by_metric != model.load(path, averaged=not averaged).predict_proba(x)).any()
+    before = checkpoints.load(path)
+    said = {key: value for key, value in before.metadata.items() if key != "averaged"}
+    (tmp_path / "old").mkdir()
+    old = checkpoints.save(tmp_path / "old", checkpoints.Snapshot(before.arrays, said))
+    assert (by_metric == model.load(tmp_path / "old" / old.name).predict_proba(x)).all()
 
 
 def test_without_an_average_there_is_none_to_predict_with(tmp_path: Path) -> None:
@@ -109,6 +125,7 @@ def changed(run: RunFolder, folder: Path, arrays: Any, metadata: Any) -> Path:
         ({}, {"spec": {"loss": "logistic"}}),
         ({}, {"spec": {"dropout": [0.1, 0.1]}}),
         ({}, {"spec": {"batch_normalization": True, "hidden": [8]}}),
+        ({}, {"averaged": 1}),
         ({}, {"outputs": 4}),
         ({}, {"outputs": 0}),
         ({}, {"features": 4}),

@@ -15,6 +15,7 @@ from workers.errors import cannot_write
 from workers.messages import Checkpoint, EpochReport, Pack, RunSettings, Trial
 from workers.networks import Networks
 from workers.nn.layers import Layers
+from workers.nn.schedules import averaging_starts
 from workers.scoring import Metrics
 
 _BLAS = ThreadpoolController()  # finding the libraries takes milliseconds, setting them none
@@ -121,6 +122,8 @@ class _Stack:
             "score": metrics[settings.metric],
             "spec": asdict(trial.spec),
             "ema_decay": settings.ema_decay,
+            "averaged": settings.metric.startswith("ema_")
+            or self.epoch > averaging_starts(trial.spec, trial.epochs),
             "features": data.features,
             "outputs": data.outputs,
             "task": data.task,

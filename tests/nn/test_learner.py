@@ -17,6 +17,7 @@ from workers.nn.stack import plan, stack
 
 X = np.random.default_rng(0).standard_normal((40, 6))
 Y = np.random.default_rng(1).integers(0, 3, 40)
+SIZES = {"features": 6, "outputs": 3}
 
 
 def _learner(*specs, ema_decay=0.0, epochs=8, dtype=np.float64):
@@ -66,6 +67,29 @@ def test_stochastic_averaging_is_the_mean_over_the_last_epochs():
     learner = _learner(NetworkSpec(swa_fraction=0.3), ema_decay=0.9)
     rows = _trajectory(learner, range(1, 9))
     np.testing.assert_allclose(learner.state(0)["averaged"], rows[5:].mean(axis=0), rtol=1e-12)
+
+
+def test_stochastic_averaging_begins_anew_with_a_greater_budget():
+    spec = NetworkSpec(swa_fraction=0.25)
+    first, more = _learner(spec, epochs=4), _learner(spec, epochs=8)
+    _train(first, range(1, 5))
+    more.restore(0, first.state(0))
+    rows = _trajectory(more, [5, 6])
+    assert "averaged" not in more.state(0)
+    np.testing.assert_array_equal(more.predict(X), predict([spec], rows[1:], X, **SIZES))
+    rows = _trajectory(more, [7, 8])
+    np.testing.assert_allclose(more.state(0)["averaged"], rows.mean(axis=0), rtol=1e-12)
+
+
+def test_a_stochastic_average_is_the_network_once_it_has_begun():
+    specs = [NetworkSpec(swa_fraction=share) for share in (0.25, 0.0, 0.5)]
+    learner = _learner(*specs, epochs=4, ema_decay=0.9)
+    for epoch, names in enumerate(["p", "p", "ppa", "apa"], 1):
+        _train(learner, [epoch])
+        for member, name in enumerate(names.rjust(3, "p")):
+            row = learner.state(member)["averaged" if name == "a" else "parameters"]
+            alone = predict(specs[:1], row[np.newaxis], X, **SIZES)[0]
+            np.testing.assert_allclose(learner.predict(X)[member], alone, rtol=1e-12)
 
 
 def test_averaged_weights_get_their_own_normalization_statistics():

@@ -11,10 +11,9 @@ from workers.nn.diagnostics import Probe
 from workers.nn.engine import Engine
 from workers.nn.initializers import initial as initial_row
 from workers.nn.layout import Floats, Integers
-from workers.nn.memory import memory
-from workers.nn.schedules import averaging_starts
+from workers.nn.memory import AVERAGED_EPOCHS, memory
 from workers.nn.spec import NetworkSpec
-from workers.nn.stack import Stack, plan, stack
+from workers.nn.stack import Stack, plan
 
 Rows = NDArray[Any] | Sequence[NDArray[Any]]
 """An array of rows, or one for each split, all of one shape."""
@@ -113,26 +112,30 @@ class Learner:
         now = {"epoch": epoch, "epochs": self._epochs}
         losses = self._engine.run(inputs, _each(y), orders, **now, keys=dropout_keys, probe=probe)
         self._seen = (inputs, orders)
-        for member, spec in enumerate(past.specs):
-            if spec.swa_fraction and epoch > averaging_starts(spec, self._epochs):
-                past.average_epoch(member)
+        past.average_epoch(epoch, self._epochs)
         return losses
 
     def _averaged(self) -> Stack:
         past = self._memory
         chosen = [past.averaged(member) for member in range(self.members)]
         rows = np.stack([past.rows[m] if row is None else row for m, row in enumerate(chosen)])
-        net = stack(
-            past.specs,
-            rows,
-            self._layout,
-            statistics=past.averaged_statistics,
-            splits=past.splits,
-        )
+        net = past.stacked(self._layout, rows, past.averaged_statistics)
         if self._layout.scales and self._seen is not None:
             evaluation.measure_statistics(net, *self._seen, self._engine.batch)
             self._seen = None
         return net
+
+    def _scored(self, averaged: bool) -> Stack:
+        past, net = self._memory, self._engine.net
+        begun = past.counters[:, [AVERAGED_EPOCHS]] > 0
+        if not averaged and not begun.any():
+            return net
+        smooth = self._averaged()
+        if averaged or begun.all():
+            return smooth
+        rows = np.where(begun, smooth.rows, past.rows)
+        statistics = np.where(begun, past.averaged_statistics, past.statistics)
+        return past.stacked(self._layout, rows, statistics)
 
     def probe(self) -> Probe:
         """Return what watches the layers of one epoch: its training, then a scoring."""
@@ -141,10 +144,10 @@ class Learner:
     def predict(self, x: Rows, *, averaged: bool = False) -> Floats:
         """Return raw scores ``(members, rows, scores)`` in evaluation mode.
 
-        ``averaged`` means with the stochastic average of the weights once that has begun,
-        else with the running one, else as they are.
+        The weights are their stochastic average once that has begun, else, if ``averaged``, the
+        running one, else as they are.
         """
-        return evaluation.raw_scores(self._averaged() if averaged else self._engine.net, *_each(x))
+        return evaluation.raw_scores(self._scored(averaged), *_each(x))
 
     def evaluate(
         self,
@@ -156,7 +159,7 @@ class Learner:
         probe: Probe | None = None,
     ) -> list[dict[str, float]]:
         """Return each member's metrics, see :func:`workers.nn.evaluation.metrics`."""
-        net = self._averaged() if averaged else self._engine.net
+        net = self._scored(averaged)
         raw = evaluation.raw_scores(net, *_each(x), probe=probe)
         return evaluation.metrics(net, raw, *_each(y), units=units)
 

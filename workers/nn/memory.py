@@ -11,7 +11,9 @@ from workers.errors import CheckpointError
 from workers.nn.averaging import unbiased
 from workers.nn.layout import Floats, Integers, Layout
 from workers.nn.optimizers import OPTIMIZERS
+from workers.nn.schedules import averaging_starts
 from workers.nn.spec import NetworkSpec
+from workers.nn.stack import Stack, stack
 
 UPDATES, AVERAGED_EPOCHS, WAITED, STALLS = 0, 1, 2, 3
 
@@ -52,12 +54,23 @@ class Memory:
             return None
         return unbiased(self.ema[member], self.ema_decay, int(updates), self.rows.dtype)
 
-    def average_epoch(self, member: int) -> None:
-        """Take the parameters as they are into the stochastic average."""
-        self.counters[member, AVERAGED_EPOCHS] += 1
-        count = self.counters[member, AVERAGED_EPOCHS]
-        with np.errstate(all="ignore"):
-            self.swa[member] += (self.rows[member] - self.swa[member]) / self.rows.dtype.type(count)
+    def stacked(self, layout: Layout, rows: Floats, statistics: Floats) -> Stack:
+        """Return the members with these parameters and statistics of batch normalization."""
+        return stack(self.specs, rows, layout, statistics=statistics, splits=self.splits)
+
+    def average_epoch(self, epoch: int, epochs: int) -> None:
+        """Take the parameters after an epoch into the stochastic average if it is their time.
+
+        Before it there is none: a trial that goes on with a greater budget begins anew.
+        """
+        for member, spec in enumerate(self.specs):
+            counters = self.counters[member]
+            due = spec.swa_fraction > 0 and epoch > averaging_starts(spec, epochs)
+            counters[AVERAGED_EPOCHS] = counters[AVERAGED_EPOCHS] + 1 if due else 0
+            if due:
+                count = self.rows.dtype.type(counters[AVERAGED_EPOCHS])
+                with np.errstate(all="ignore"):
+                    self.swa[member] += (self.rows[member] - self.swa[member]) / count
 
     def observe(self, scores: NDArray[np.float64], epoch: int) -> None:
         """Count epochs without a better score, and a stall at every ``stall_epochs`` of them.
