@@ -8,7 +8,7 @@ import pytest
 
 from workers.nn.losses import LOSSES
 from workers.nn.optimizers import KNOBS, OPTIMIZERS
-from workers.nn.regularizers import penalize, shorten
+from workers.nn.regularizers import dropout, penalize, shorten
 
 RULES = [name for name, rule in OPTIMIZERS.items() if rule.update is not None]
 # Rows and columns of zeros; squares of 1e-23 vanish, and 1e18 squared is within range.
@@ -23,9 +23,9 @@ def _steps(name, gradient, dtype, count=3):
     """Return a 3 by 3 matrix of ones after some steps of a rule at a rate of 0.1."""
     knobs = {"l2": 0, "weight_decay": 0, "beta1": 0.9, "beta2": 0.999, "rho": 0.9, "epsilon": 1e-8}
     t = np.arange(1.0, count + 1)
-    columns = [0.1 + 0 * t, 0.9 + 0 * t, 1 / (1 - 0.9**t), 1 / np.sqrt(1 - 0.999**t), t]
+    columns = [0.1 + 0 * t, 0.9 + 0 * t, 1 / (1 - 0.9**t), 1 / np.sqrt(1 - knobs["beta2"] ** t), t]
     rates = np.stack(columns, axis=1)[:, np.newaxis].astype(dtype)
-    numbers = np.array([[knobs[knob] for knob in KNOBS]], dtype)
+    numbers = np.array([[knobs[knob] for knob in KNOBS]])
     segments, scales = np.array([[0, 9, 1, 3, 3]]), np.ones((1, 1), dtype)
     rows = np.ones((1, 9), dtype)
     memory = np.zeros((1, len(OPTIMIZERS[name].slots), 9), dtype)
@@ -43,6 +43,15 @@ def test_steps_are_those_of_float64(name, kind):
     double = _steps(name, GRADIENTS[kind], np.float64)
     single = _steps(name, GRADIENTS[kind], np.float32)
     np.testing.assert_allclose(single, double, rtol=2e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("rate", [0.5, 0.999, 0.99999999])
+def test_what_dropout_keeps_has_its_size(rate):
+    values, mask = np.ones((1, 1, 64), np.float32), np.empty((1, 1, 64), np.float32)
+    keys, clock = np.array([7], np.uint64), np.zeros(2, np.int64)
+    dropout(values, np.array([[rate]]), keys, clock, 0, mask, np.empty_like(mask))
+    sizes = np.float32([0, 1 / (1 - rate)])
+    assert set(mask.ravel()) <= set(sizes)
 
 
 def test_adafactor_leaves_alone_what_has_no_gradient_in_row_and_column():

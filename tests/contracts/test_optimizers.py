@@ -10,7 +10,7 @@ from workers.nn.regularizers import shorten
 from workers.nn.spec import NetworkSpec
 
 
-def _linear(optimizer, x, y, start, epochs, **options):
+def _linear(optimizer, x, y, start, epochs, *, dtype=np.float64, **options):
     """Fit ``y = x w + b`` by full batches; return the row (w, b)."""
     spec = NetworkSpec(
         hidden=(), loss="squared_error", optimizer=optimizer, batch_size="full", **options
@@ -23,9 +23,9 @@ def _linear(optimizer, x, y, start, epochs, **options):
         rows=len(x),
         ema_decay=0.0,
         initial=[np.random.default_rng(0)],
-        dtype=np.float64,
+        dtype=dtype,
     )
-    learner.restore(0, learner.state(0) | {"parameters": np.array(start, float)})
+    learner.restore(0, learner.state(0) | {"parameters": np.array(start, dtype)})
     order = np.arange(len(x))
     for epoch in range(1, epochs + 1):
         learner.run_epoch(x, y, order=order, epoch=epoch, dropout_keys=[0])
@@ -51,11 +51,33 @@ def test_every_rule_has_its_worked_step():
     assert set(FIRST_STEPS) | {"lbfgs"} == set(OPTIMIZERS)
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("optimizer", FIRST_STEPS)
-def test_first_step_by_hand(optimizer):
+def test_first_step_by_hand(optimizer, dtype):
     expected, options = FIRST_STEPS[optimizer]
     x, y = np.array([[2.0]]), np.array([[0.0]])
-    row = _linear(optimizer, x, y, [0.5, 0.0], 1, learning_rate=0.1, **options)
+    row = _linear(optimizer, x, y, [0.5, 0.0], 1, dtype=dtype, learning_rate=0.1, **options)
+    np.testing.assert_allclose(row, expected, rtol=1e-6)
+
+
+# With a decay so near to 1 the mean of the first square is a small share of it, and no less.
+@pytest.mark.parametrize("decay", [0.99, 0.999, 0.99999999])
+@pytest.mark.parametrize(
+    ("optimizer", "step"),
+    [
+        ("adam", lambda g, share: np.sign(g)),
+        ("adamw", lambda g, share: np.sign(g)),
+        ("rmsprop", lambda g, share: np.sign(g) / share**0.5),
+        ("adadelta", lambda g, share: g / (share * g**2 / 1e-8 + 1) ** 0.5),
+    ],
+)
+def test_what_a_decay_leaves_keeps_its_digits_in_float32(optimizer, step, decay):
+    options = {"rho": decay, "beta2": decay, "weight_decay": 0.0}
+    options["epsilon"] = 1e-8 if optimizer == "adadelta" else 1e-20
+    x, y = np.array([[2.0]]), np.array([[0.0]])
+    kind = {"dtype": np.float32, "learning_rate": 1.0}
+    row = _linear(optimizer, x, y, [0.5, 0.0], 1, **kind, **options)
+    expected = [0.5, 0] - step(np.array([2.0, 1.0]), 1 - decay)
     np.testing.assert_allclose(row, expected, rtol=1e-6)
 
 
@@ -71,9 +93,10 @@ def test_first_step_by_hand(optimizer):
         ("adagrad", [0.4 - 0.14 / 5.96**0.5, -0.1 - 0.07 / 1.49**0.5]),
     ],
 )
-def test_second_step_by_hand(optimizer, expected):
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_second_step_by_hand(optimizer, expected, dtype):
     x, y = np.array([[2.0]]), np.array([[0.0]])
-    row = _linear(optimizer, x, y, [0.5, 0.0], 2, learning_rate=0.1)
+    row = _linear(optimizer, x, y, [0.5, 0.0], 2, dtype=dtype, learning_rate=0.1)
     np.testing.assert_allclose(row, expected, rtol=1e-6)
 
 
@@ -132,14 +155,17 @@ RATES = {
 }
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_reaches_the_optimum_of_a_convex_problem(optimizer):
+def test_reaches_the_optimum_of_a_convex_problem(optimizer, dtype):
     rng = np.random.default_rng(0)
     x = rng.standard_normal((40, 3))
     best = np.array([1.5, -2.0, 0.5, 0.7])
     y = x @ best[:3, None] + best[3]
     options = {"learning_rate": RATES[optimizer], "epsilon": 1e-4, "weight_decay": 0.0}
-    row = _linear(optimizer, x, y, [0.1, 0.1, 0.1, 0.1], 600, schedule="cosine", **options)
+    row = _linear(
+        optimizer, x, y, [0.1, 0.1, 0.1, 0.1], 600, dtype=dtype, schedule="cosine", **options
+    )
     np.testing.assert_allclose(row, best, atol=0.02)
 
 

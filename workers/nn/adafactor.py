@@ -9,7 +9,7 @@ from workers.nn.layout import Floats, Integers
 
 
 @inlined
-def _factored(g: Floats, means: Floats, old: Any) -> None:
+def _factored(g: Floats, means: Floats, old: Any, rest: Any) -> None:
     """Divide the matrix ``g`` by its factored root mean square, in place.
 
     ``means`` holds the running means of ``g**2`` over the columns, then over the rows.
@@ -18,7 +18,7 @@ def _factored(g: Floats, means: Floats, old: Any) -> None:
     height, width = g.shape
     row_means, column_means = means[:height], means[height : height + width]
     inverse = np.empty(width, g.dtype)
-    rest, total = kind(1) - old, 0.0
+    total = 0.0
     for j in range(width):
         column_means[j] *= old
     for i in range(height):
@@ -39,11 +39,11 @@ def _factored(g: Floats, means: Floats, old: Any) -> None:
 
 
 @inlined
-def _whole(g: Floats, means: Floats, old: Any) -> None:
+def _whole(g: Floats, means: Floats, old: Any, rest: Any) -> None:
     """Divide ``g`` by the root of the running mean of each ``g**2``, in place."""
     kind = g.dtype.type
     for i in range(g.shape[0]):
-        means[i] = old * means[i] + (kind(1) - old) * (g[i] * g[i] + kind(1e-30))
+        means[i] = old * means[i] + rest * (g[i] * g[i] + kind(1e-30))
         g[i] /= np.sqrt(means[i])
 
 
@@ -85,19 +85,20 @@ def adafactor(
     kind = rows.dtype.type
     for k in range(rows.shape[0]):
         now = rates[clock[0], k]
-        old = kind(1) - now[4] ** kind(-0.8)
+        share = np.float64(now[4]) ** -0.8
+        old, rest = kind(1.0 - share), kind(share)
         for s in range(segments.shape[0]):
             start, stop = segments[s, 0], segments[s, 1]
             height, width = segments[s, 3], segments[s, 4]
             x, g, v = rows[k, start:stop], gradient[k, start:stop], memory[k, 0, start:stop]
             if segments[s, 2]:
-                l2 = knobs[k, 0]
+                l2 = kind(knobs[k, 0])
                 for i in range(x.shape[0]):
                     g[i] += l2 * x[i]
             if height + width < stop - start:
-                _factored(g.reshape(height, width), v, old)
+                _factored(g.reshape(height, width), v, old, rest)
             else:
-                _whole(g, v, old)
+                _whole(g, v, old, rest)
             size = max(1e-3, _root_mean_square(x)) / max(1.0, _root_mean_square(g))
             scale = kind(np.float64(now[0]) * np.float64(scales[k, s]) * size)
             for i in range(x.shape[0]):

@@ -8,6 +8,7 @@ layer, the running means and then the running (biased) variances of its units.
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from workers.nn.jit import kernel
 from workers.nn.layout import Floats, Integers
@@ -22,7 +23,7 @@ def normalize(
     scale: int,
     statistics: Floats,
     start: int,
-    decay: Floats,
+    decay: NDArray[np.float64],
     counts: Integers,
     clock: Integers,
     normed: Floats,
@@ -39,7 +40,7 @@ def normalize(
     share = kind(1) / kind(batch)
     mean, variance = np.empty(units, z.dtype), np.empty(units, z.dtype)
     for k in range(z.shape[0]):
-        take = max(kind(1) - decay[k], kind(1) / kind(counts[k] + clock[0] + 1))
+        take = kind(max(1.0 - decay[k], 1.0 / np.float64(counts[k] + clock[0] + 1)))
         means = statistics[k, start : start + units]
         variances = statistics[k, start + units : start + 2 * units]
         factors = rows[k, scale : scale + units]

@@ -46,13 +46,13 @@ class Numbers(NamedTuple):
 class Optimizer:
     """An update kernel and the names of what it remembers per parameter.
 
-    A kernel gets ``clock``, whose first entry is the step; ``rates`` ``(steps, members,
-    5)``: learning rate, momentum, unbias1, unbias2 and t; ``knobs`` ``(members, 6)`` as
-    named by ``KNOBS``; ``segments``, ranges ``(start, stop, penalized, height, width)`` of
-    the row whose rate is multiplied by ``scales[member, segment]``; the rows of parameters,
-    gradients; and ``memory`` ``(members, slots, parameters)``. ``per_tensor`` rules need a
-    segment for every tensor; only ``unbiased`` ones are given unbias1 and unbias2. Without
-    a kernel SciPy minimizes over the whole epoch.
+    A kernel gets ``clock``, whose first entry is the step; ``rates`` ``(steps, members, 5)``:
+    learning rate, momentum, unbias1, unbias2 and t; ``knobs`` ``(members, 6)`` as named by
+    ``KNOBS``, in float64 for what 1 minus them is; ``segments``, ranges ``(start, stop,
+    penalized, height, width)`` of the row whose rate is multiplied by ``scales[member,
+    segment]``; the rows of parameters, gradients; and ``memory`` ``(members, slots,
+    parameters)``. ``per_tensor`` rules need a segment for every tensor; only ``unbiased`` ones
+    are given unbias1 and unbias2. Without a kernel SciPy minimizes over the whole epoch.
     """
 
     update: Update | None
@@ -78,17 +78,17 @@ def _rule(
         gradient: Floats,
         memory: Floats,
     ) -> None:
-        one = rows.dtype.type(1)
-        zero = rows.dtype.type(0)
+        kind = rows.dtype.type
+        zero = kind(0)
         for k in range(rows.shape[0]):
             now, knob = rates[clock[0], k], knobs[k]
             for s in range(segments.shape[0]):
-                l2, decay = (knob[0], knob[1]) if segments[s, 2] else (zero, zero)
-                rate, rho = now[0] * scales[k, s], knob[4]
-                beta1, beta2 = knob[2], knob[3]
+                l2, decay = (kind(knob[0]), kind(knob[1])) if segments[s, 2] else (zero, zero)
+                beta1, beta2, rho = knob[2], knob[3], knob[4]
                 c = Numbers(
-                    rate, now[1], decay, beta1, one - beta1, beta2, one - beta2, rho, one - rho,
-                    knob[5], now[2], now[3],
+                    now[0] * scales[k, s], now[1], decay, kind(beta1), kind(1.0 - beta1),
+                    kind(beta2), kind(1.0 - beta2), kind(rho), kind(1.0 - rho), kind(knob[5]),
+                    now[2], now[3],
                 )  # fmt: skip
                 start, stop = segments[s, 0], segments[s, 1]
                 x, g = rows[k, start:stop], gradient[k, start:stop]

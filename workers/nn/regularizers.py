@@ -129,7 +129,7 @@ def _mix(bits: Any) -> Any:
 @kernel
 def dropout(
     values: Floats,
-    rates: Floats,
+    rates: NDArray[np.float64],
     keys: Keys,
     clock: Integers,
     layer: int,
@@ -142,12 +142,12 @@ def dropout(
     units)``, ``rates`` ``(members, layers)``. Inverted: evaluation needs no scaling.
     """
     golden = np.uint64(0x9E3779B97F4A7C15)
-    one = values.dtype.type(1)
-    zero = values.dtype.type(0)
+    kind = values.dtype.type
+    zero = kind(0)
     place = np.uint64(clock[0]) * np.uint64(65536) + np.uint64(layer)
     for k in range(out.shape[0]):
         source = values[k * values.shape[0] // out.shape[0]]
-        kept = one / (one - rates[k, layer])
+        kept = kind(1.0 / (1.0 - rates[k, layer]))
         bar = np.uint64(rates[k, layer] * 4294967296.0)
         base = _mix(keys[k] ^ _mix(place * golden))
         for r in range(out.shape[1]):

@@ -52,7 +52,7 @@ class NetworkSpec:
         ``momentum_start`` to ``momentum`` over the budget.
     beta1, beta2, rho, epsilon
         Decays of ``adam`` and ``adamw``; decay of ``rmsprop`` and ``adadelta``; what
-        keeps the divisions of adaptive rules finite.
+        keeps the divisions of adaptive rules finite, so above 0 in float32.
     weight_decay
         Decoupled decay of the weights, ``adamw`` only.
     lbfgs_iterations
@@ -101,7 +101,7 @@ class NetworkSpec:
     beta1: Fraction = 0.9
     beta2: Fraction = 0.999
     rho: Fraction = 0.95
-    epsilon: Positive = 1e-8
+    epsilon: Annotated[float, Ge(1e-45), Le(1e9)] = 1e-8
     weight_decay: NonNegative = 1e-2
     lbfgs_iterations: Count = 20
     clip_norm: Positive | None = None

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from workers.errors import InputError
 from workers.nn.activations import ACTIVATIONS
@@ -19,7 +20,8 @@ class Stack:
     ``statistics`` are the rows of batch normalization, ``counts`` ``(members,)`` the
     updates before this epoch, ``activation``, ``loss`` and ``decay`` ``(members,)`` the
     numbers that the kernels of activation, loss and normalization get, ``dropout``
-    ``(members, layers)`` the rates from the inputs on. The members lie in ``splits`` equal
+    ``(members, layers)`` the rates from the inputs on; decay and rates in float64, for what
+    1 minus them is. The members lie in ``splits`` equal
     parts, one after the other, each with inputs and targets of its own.
     """
 
@@ -31,8 +33,8 @@ class Stack:
     counts: Integers
     activation: Floats
     loss: Floats
-    decay: Floats
-    dropout: Floats
+    decay: NDArray[np.float64]
+    dropout: NDArray[np.float64]
     splits: int = 1
 
     @property
@@ -84,7 +86,7 @@ def stack(
         np.zeros(len(specs), np.int64) if counts is None else counts,
         numbers(ACTIVATIONS[first.activation].parameter),
         numbers(LOSSES[first.loss].parameter),
-        numbers("normalization_decay"),
-        np.array([rates(spec) for spec in specs], kind),
+        np.array([spec.normalization_decay for spec in specs]),
+        np.array([rates(spec) for spec in specs]),
         splits,
     )

@@ -60,7 +60,7 @@ def update_calls(
     step = OPTIMIZERS[specs[0].optimizer]
     if step.update is not None:
         segments, scales = _segments(memory, plan, step.per_tensor)
-        knobs = np.array([_knobs(spec) for spec in specs], rows.dtype)
+        knobs = np.array([_knobs(spec) for spec in specs], np.float64)
         fixed = (knobs, segments, scales, rows, gradient, memory.slots)
         calls.append(partial(step.update, clock, rates, *fixed))
     limits = np.array([spec.max_norm or 0 for spec in specs], np.float64)
