@@ -94,6 +94,7 @@ REFUSED: list[tuple[dict[str, Any], list[str]]] = [
     ({"data__test": 1.5}, ["data.test", "1.5"]),
     ({"network__hidden": [0]}, ["network.hidden.0", "0"]),
     ({"network__batch_size": 0}, ["network.batch_size", "0"]),
+    ({"network__epsilon": 1e-46}, ["network.epsilon", "1e-45", "1e-46"]),
     ({"network__learning_rate": 0}, ["network.learning_rate", "0"]),
     ({"network__learning_rate": float("nan")}, ["network.learning_rate", "nan"]),
     ({"network__learning_rate": float("inf")}, ["network.learning_rate", "inf"]),

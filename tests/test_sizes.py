@@ -73,7 +73,7 @@ def test_the_ranges_of_a_stage_count_in_place_of_the_configs() -> None:
     data = datasets.load(config.data, seed=3).dataset
     grown = config.search_space.with_ranges({"hidden_layers": (1, 4), "hidden_units": (1, 50)})
     parameters = 4 * 50 + 50 + 3 * (50 * 50 + 50) + 50 * 3 + 3
-    needed = 4 * (parameters * 4 + 2 * 16 * (4 * 50 + 3))
+    needed = 4 * (parameters * 5 + 2 * 16 * (4 * 50 + 3))
     sizes.check_grown(config, data, Memory(needed), grown)
     with pytest.raises(RunError, match=rf"hidden \[50, 50, 50, 50\].* {parameters:,} parameters"):
         sizes.check_grown(config, data, Memory(needed - 1), grown)

@@ -26,6 +26,7 @@ _RULES = {
     "bool_type": "must be true or false",
     "string_type": "must be text",
     "literal_error": "must be {expected}",
+    "greater_than_equal": "must be greater than or equal to {ge:g}",
     "union_tag_invalid": "must have one of the types {expected_tags}",
     "union_tag_not_found": "must have a type",
     "string_pattern_mismatch": (
