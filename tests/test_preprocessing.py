@@ -35,7 +35,17 @@ def test_worked_example_by_hand(name: str, first_row: list[float]) -> None:
     np.testing.assert_allclose(result, [first_row], atol=1e-6)
 
 
-@pytest.mark.parametrize("chain", [["standardize"], ["scale"], ["pca"], ["whiten"]])
+@pytest.mark.parametrize(
+    "chain",
+    [
+        ["standardize"],
+        ["scale"],
+        ["pca"],
+        ["whiten"],
+        ["center", "standardize"],
+        ["center", "scale"],
+    ],
+)
 def test_rounding_noise_is_no_variation(chain: list[str]) -> None:
     """0.3 and 0.1 + 0.2 are one number; scikit-learn's StandardScaler takes them for that."""
     near = np.full(10, 0.3)
@@ -46,7 +56,7 @@ def test_rounding_noise_is_no_variation(chain: list[str]) -> None:
     moved = np.array([[0.31, 4.5], [0.3, 4.5]])
     result = fit(chain, x).transform(moved)
     np.testing.assert_allclose(result[0], result[1], atol=0.011)
-    assert np.abs(result).max() < 1
+    assert np.abs(result).max() < 2
     alone = fit(["standardize"], near[:, np.newaxis])
     assert not alone.transform(np.array([[0.31], [1e9]])).any()
     if chain[0] in ("pca", "whiten"):

@@ -75,9 +75,13 @@ def _inverse(spread: Array) -> Array:
 
 
 def _center(blocks: Blocks) -> Step:
-    """``x - mean``; a constant feature becomes 0 (CS231n, "Data preprocessing")."""
-    mean, _ = moments(blocks)
-    return Step(mean, np.ones_like(mean))
+    """``x - mean``; a constant feature becomes 0 (CS231n, "Data preprocessing").
+
+    What is constant but for rounding is 0 from here on, or the next step would blow it up.
+    """
+    mean, deviation = moments(blocks)
+    low, high = _range(blocks)
+    return Step(mean, np.where((deviation > 0) | (low == high), 1.0, 0.0))
 
 
 def _standardize(blocks: Blocks) -> Step:
