@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from hpsearch.config import SearchConfig
+from hpsearch.experience import experience
 from hpsearch.rescoring import RescoringRun
 from hpsearch.settings.rules import num_promoted
 from hpsearch.space import SearchSpace
@@ -89,7 +90,9 @@ class Agenda:
         index, rule = len(self.stages), self._config.rescore
         if rule is None or index < len(self._config.stages):
             earlier = [record for record in trials.values() if record.number < first]
-            return StageRun(self._config, index, space, first=first, earlier=earlier)
+            firsts = [*(stage.first for stage in self.stages), first]
+            model = experience(self._config, firsts, earlier)
+            return StageRun(self._config, index, space, first=first, model=model)
         scored = [
             record
             for record in trials.values()

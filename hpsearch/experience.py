@@ -1,6 +1,8 @@
 """What a stage's sampler learns from: the trials of all stages, with their epochs."""
 
-from collections.abc import Iterable
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from hpsearch.config import SearchConfig
 from hpsearch.surrogate.proposals import Model
@@ -10,20 +12,33 @@ Scores = dict[int, float | None]
 """A trial's best score within some numbers of epochs; None if it failed."""
 
 
-def experience(config: SearchConfig, index: int, earlier: Iterable[TrialRecord]) -> Model:
-    """Return what is known when stage ``index`` begins, if its sampler learns across stages.
+def experience(
+    config: SearchConfig, firsts: Sequence[int], earlier: Iterable[TrialRecord]
+) -> Model:
+    """Return what is known when a stage begins, if its sampler learns across stages.
 
-    Of a trial that went on in this stage only what came before counts, so that a resume in
-    the middle of the stage knows no more than its beginning did.
+    ``firsts`` are the numbers of the first new trials of all stages up to this one. Of a trial
+    that went on in this stage only what came before counts, so that a resume in the middle
+    of the stage knows no more than its beginning did.
     """
     model = Model(config.search_space, epochs=max(stage.epochs for stage in config.stages))
+    index = len(firsts) - 1
     if config.stages[index].sampler == "gp":
         for record in sorted(earlier, key=lambda record: record.number):
-            went_on = record.stage >= index
-            until = config.stages[index - 1].epochs if went_on else record.epochs
-            failed = record.state == "failed" and not went_on
-            model.learn(record.params, _scores(config, record, 0, until, failed=failed))
+            began = bisect_right(firsts, record.number) - 1
+            model.learn(record.params, _before(config, began, index, record))
     return model
+
+
+def _before(config: SearchConfig, began: int, index: int, record: TrialRecord) -> Scores:
+    """Return a trial's scores before stage ``index``; ``began`` is the stage it was new in."""
+    if record.stage < index:
+        return _scores(config, record, 0, record.epochs, failed=record.state == "failed")
+    start = 0
+    for stage in config.stages[began:index]:
+        start = record.end_from(start, stage.epochs)
+    early = replace(record, history={e: s for e, s in record.history.items() if e <= start})
+    return _scores(config, early, 0, config.stages[index - 1].epochs, failed=False)
 
 
 def learned(config: SearchConfig, index: int, record: TrialRecord, *, new: bool) -> Scores:

@@ -10,13 +10,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from hpsearch.config import SearchConfig
-from hpsearch.experience import experience, learned
+from hpsearch.experience import learned
 from hpsearch.pruners import Referee
 from hpsearch.settings.rules import num_promoted
 from hpsearch.settings.stage_sections import LEARNING
 from hpsearch.space import SearchSpace
 from hpsearch.stages import StageResult, Verdict, conclude, promoted
 from hpsearch.studies import StageStudy
+from hpsearch.surrogate.proposals import Model
 from hpsearch.trials import TrialRecord
 
 ASK_AHEAD = 128
@@ -36,8 +37,8 @@ class StageRun:
         The ranges of this stage.
     first
         The number of its first new trial; promoted ones have lower numbers.
-    earlier
-        The trials of the stages before, from which a sampler may learn.
+    model
+        What the stages before have taught, and what this one's trials are told to; None: nothing.
     """
 
     def __init__(
@@ -47,18 +48,17 @@ class StageRun:
         space: SearchSpace,
         *,
         first: int = 0,
-        earlier: Iterable[TrialRecord] = (),
+        model: Model | None = None,
     ) -> None:
         self.index, self.space, self.first = index, space, first
         self.trials: list[TrialRecord] = []
         self._config, self._stage = config, config.stages[index]
         self._points = config.enqueue if index == 0 else ()
         self._sampled = space.with_fixed(self._stage.fixed or {})
-        seed, sign = config.study.seed, config.study.sign
-        self._model = experience(config, index, earlier)
+        self._model = model or Model(config.search_space, epochs=self._stage.epochs)
         self._study = StageStudy(
             self._sampled,
-            seed=seed,
+            seed=config.study.seed,
             sampler=self._stage.sampler,
             first=first,
             epochs=self._stage.epochs,
@@ -72,8 +72,8 @@ class StageRun:
             self._referee = Referee(
                 self._stage.pruner,
                 epochs=self._stage.epochs,
-                sign=sign,
-                seed=seed,
+                sign=config.study.sign,
+                seed=config.study.seed,
                 live=not self._lockstep,
             )
         self._generation: list[TrialRecord] = []

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from workers.messages import Checkpoint, EpochReport, Pack, Trial
 from workers.nn.spec import NetworkSpec, structure
+from workers.patience import out_of_patience
 
 Final = Literal["complete", "pruned", "failed"]
 Group = tuple[Any, ...]
@@ -72,6 +73,17 @@ class TrialRecord:
                 last = within[-1][0] if short else mark
                 found.setdefault(last, max(score for _, score in within))
         return found
+
+    def end_from(self, start: int, epochs: int) -> int:
+        """Return the epoch that ended a stage of ``epochs`` in all, of which it had ``start``.
+
+        That is an earlier one if it then ran out of patience, whether it went on later or not.
+        """
+        scores = [score for _, score in sorted(self.history.items())]
+        for epoch in range(start + 1, min(epochs, len(scores)) + 1):
+            if out_of_patience(scores[:epoch], self.spec.patience) is not None:
+                return epoch
+        return epochs
 
     def fate(self, report: EpochReport, *, prunes: bool) -> tuple[Final, str | None] | None:
         """Return the final state and the reason if the trial ends with a report, else None."""

@@ -14,6 +14,7 @@ from hpsearch.trials import TrialRecord
 from hpsearch.verdicts import Verdict
 from tests.support import a_checkpoint
 from workers.messages import EpochReport, Trial
+from workers.patience import out_of_patience
 
 Score = Callable[[Trial, int], float]
 
@@ -130,9 +131,10 @@ class Pretence:
             self.unheard = [stop for stop in self.unheard if stop.worker != worker]
             self.perform(self.search.handle(ev.WorkerReady(worker)))
             return
-        self.busy[worker] = (trials, epoch + 1)
         self.trained += len(trials)
         reports = tuple(self._report(trial, epoch + 1) for trial in trials)
+        left = [t for t, report in zip(trials, reports, strict=True) if report.stopped is None]
+        self.busy[worker] = (left, epoch + 1)
         self.files |= {r.checkpoint.name for r in reports if r.checkpoint is not None}
         self.perform(self.search.handle(ev.Reported(worker, reports)))
 
@@ -140,7 +142,10 @@ class Pretence:
         score = self.score(trial, epoch)
         saved = a_checkpoint(trial.number, epoch, score)
         metrics = {"val_accuracy": score}
-        return EpochReport(trial.number, trial.attempt, epoch, metrics, 0.1, saved)
+        scores = [self.score(trial, before) for before in range(1, epoch + 1)]
+        stopped = out_of_patience(scores, trial.spec.patience)
+        report = EpochReport(trial.number, trial.attempt, epoch, metrics, 0.1, saved)
+        return replace(report, stopped=stopped)
 
     def finish(self, *, seed: int = 0, crashes: float = 0.0) -> "Pretence":
         """Go on until the search is over; with ``crashes``, the master dies now and then."""

@@ -1,5 +1,6 @@
 """Promises: results depend neither on workers, nor on timing, nor on interruptions."""
 
+import random
 from typing import Any
 
 import pytest
@@ -38,6 +39,26 @@ STAGES: dict[str, list[dict[str, Any]]] = {
         {"num_trials": 2, "epochs": 8, "promote": 3, "narrow": {"keep_top": 0.5}},
     ],
 }
+PATIENT: dict[str, list[dict[str, Any]]] = {
+    "gp": [
+        {"num_trials": 12, "epochs": 4, "sampler": "sobol"},
+        {"num_trials": 6, "epochs": 7, "sampler": "gp", "promote": 6, "generation": 2},
+        {"num_trials": 6, "epochs": 10, "sampler": "gp", "promote": 6, "generation": 2},
+    ],
+    "pruned": [
+        {"num_trials": 12, "epochs": 4, "sampler": "sobol", "pruner": "asha", "generation": 4},
+        {
+            "num_trials": 6,
+            "epochs": 7,
+            "sampler": "gp",
+            "promote": 6,
+            "generation": 2,
+            "pruner": {"type": "median", "startup_trials": 1},
+        },
+    ],
+}
+"""Stages whose trials may run out of patience and go on all the same."""
+
 PRUNING = [name for name, stages in STAGES.items() if any("pruner" in stage for stage in stages)]
 
 
@@ -70,6 +91,29 @@ def test_a_pruned_trial_ends_early_and_keeps_no_file(whole: tuple[str, Pretence]
         done = max(epoch for trial, epoch in search.epochs if trial == number)
         assert done < search.trials[number]["epochs"]
         assert not any(file.startswith(f"{number}/") for file in search.files)
+
+
+@pytest.mark.parametrize("name", PATIENT)
+def test_a_trial_that_stopped_early_and_went_on_shows_a_resume_what_it_showed_at_first(
+    name: str,
+) -> None:
+    """The search is taken up again at every step, by other numbers of workers and alike."""
+    stages = [{"name": f"s{number}"} | stage for number, stage in enumerate(PATIENT[name])]
+    patient = tiny_config(stages=stages, network__patience=1, study__max_failures=1_000_000)
+    expected = Pretence(patient).finish()
+    last = len(stages) - 1
+    went_on = [n for n, t in expected.trials.items() if t["stage"] == last and n < 12]
+    ends = [max(epoch for n, epoch in expected.epochs if n == number) for number in went_on]
+    assert min(ends) < PATIENT[name][last]["epochs"]
+    for seed in range(3):
+        other = Pretence(patient, workers=seed + 1, size=[100, 10_000, 10**6][seed])
+        chance = random.Random(seed)
+        while not other.search.finished:
+            other.step(chance)
+            if other.search.trials and any(t["stage"] for t in other.trials.values()):
+                other.begin()
+                other.step(chance)
+        assert other.table() == expected.table()
 
 
 def test_stopped_trials_leave_running_packs() -> None:

@@ -16,6 +16,7 @@ from workers.messages import Checkpoint, EpochReport, Pack, RunSettings, Trial
 from workers.networks import Networks
 from workers.nn.layers import Layers
 from workers.nn.schedules import averaging_starts
+from workers.patience import out_of_patience
 from workers.scoring import Metrics
 
 _BLAS = ThreadpoolController()  # finding the libraries takes milliseconds, setting them none
@@ -105,7 +106,7 @@ class _Stack:
             return EpochReport(trial.number, trial.attempt, self.epoch, {}, seconds, failure=reason)
         history = self._histories[trial.number]
         history.append(metrics)
-        stopped = _out_of_patience([self._better(m) for m in history], trial.spec.patience)
+        stopped = out_of_patience([self._better(m) for m in history], trial.spec.patience)
         last = stopped is not None or self.epoch == trial.epochs
         checkpoint = None
         if last or self.epoch % self._settings.checkpoint_every == 0:
@@ -145,13 +146,3 @@ def _settle(folder: Path) -> None:
         files.sync_folder(folder)
     except OSError as error:
         raise cannot_write(folder, error) from error
-
-
-def _out_of_patience(scores: list[float], patience: int | None) -> str | None:
-    """Return why to stop if the best score is ``patience`` epochs old, else None."""
-    if patience is None:
-        return None
-    best = max(range(len(scores)), key=lambda epoch: (scores[epoch], -epoch))
-    if len(scores) - 1 - best < patience:
-        return None
-    return f"no better score for {patience} epochs"
