@@ -128,8 +128,9 @@ def _search(config: Any, folder: Any, place: dict[str, Any], **how: Any) -> None
     from hpsearch.places import Place, Site
 
     console = Console(highlight=False)
-    count = len(config.stages)
-    title = f"{config.study.name}: {config.num_trials} trials in {count} stage{'s' * (count != 1)}"
+    trials, stages = config.num_trials, len(config.stages)
+    title = f"{config.study.name}: {trials} trial{'s' * (trials != 1)} in "
+    title += f"{stages} stage{'s' * (stages != 1)}"
     with ExitStack() as stack:
 
         def begin(workers: int, site: Site) -> Any:
