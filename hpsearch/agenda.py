@@ -1,9 +1,11 @@
 """The stages of a search in their order: those that were begun, and what comes next."""
 
 import math
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from hpsearch.agreement import Curve, agreement
 from hpsearch.config import SearchConfig
 from hpsearch.experience import experience
 from hpsearch.rescoring import RescoringRun
@@ -63,6 +65,24 @@ class Agenda:
         _, verdicts = self.current.conclude()
         self.verdicts.append(verdicts)
         return verdicts
+
+    def note(self, trials: Mapping[int, TrialRecord]) -> str | None:
+        """Return whether the stage before the current one was long enough to rank, if known."""
+        firsts = [stage.first for stage in self.stages]
+        curves = [
+            Curve(
+                record.number,
+                bisect_right(firsts, record.number) - 1,
+                record.stage,
+                record.history,
+                complete=record.state == "complete",
+                pruned=record.state == "pruned",
+            )
+            for record in trials.values()
+        ]
+        lengths = [(stage.name, stage.epochs) for stage in self._config.stages]
+        found = agreement(lengths, self.current.index - 1, curves)
+        return None if found is None else f"stage {found.stage}: {found.text}"
 
     @property
     def ended_by(self) -> str | None:

@@ -13,6 +13,7 @@ from hpsearch.ensemble import Ensemble
 from hpsearch.failures import nothing_completed
 from hpsearch.finalists import finalists, winner
 from hpsearch.folder import RunFolder
+from hpsearch.narrowing import agreements_of
 from hpsearch.results import Results
 from hpsearch.verdicts import Verdict
 from workers import files
@@ -77,6 +78,7 @@ def conclude(
         **({"rescore": rescored} if rescored else {}),
         "seconds": round(seconds, 3),
         "borders": [verdict.to_json() for stage in verdicts for verdict in stage],
+        "agreements": [found.to_json() for found in agreements_of(run)],
     }
     files.sync_folder(run.checkpoints)
     failpoint("conclusion.before_summary")
@@ -115,6 +117,8 @@ def _check_shown(summary: Mapping[str, Any]) -> None:
     counts = [summary["trials"], summary["seconds"], best["trial"], ensemble["size"]]
     if not all(isinstance(count, int | float) for count in counts):
         raise TypeError(f"{counts} should be numbers")
+    for agreement in summary.get("agreements", []):  # which older summaries lack
+        str(agreement["stage"] + agreement["text"] + "!" * agreement["short"])
     str(summary["metric"] + ensemble["method"] + ensemble["path"] + "".join(best["params"]))
 
 

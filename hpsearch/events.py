@@ -103,10 +103,14 @@ class EndTrial:
 
 @dataclass(frozen=True, slots=True)
 class EndStage:
-    """Write down that a stage is over and what was learned about its ranges."""
+    """Write down that a stage is over and what was learned about its ranges.
+
+    ``note`` goes into the log only: it follows from the epochs.
+    """
 
     stage: int
     verdicts: tuple[Mapping[str, Any], ...]
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

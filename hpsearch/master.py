@@ -123,10 +123,10 @@ class Master:
             case ev.BeginStage(stage, name, space, first):
                 log.info("stage %s begins: %s", name, space)
                 store.begin_stage(stage, name, space, first)
-            case ev.EndStage(stage, verdicts):
+            case ev.EndStage(stage, verdicts, note):
                 store.end_stage(stage, verdicts)
-                for verdict in verdicts:
-                    log.info("%s", verdict["text"])
+                for text in (*(verdict["text"] for verdict in verdicts), *([note] if note else [])):
+                    log.info("%s", text)
             case ev.Record(reports):
                 store.record(reports)
             case ev.RemoveCheckpoints(names):

@@ -105,7 +105,7 @@ class Search:
         if self.finished or not stage.is_over:
             return []
         verdicts = tuple(verdict.to_json() for verdict in self._agenda.conclude())
-        return [ev.EndStage(stage.index, verdicts), *self._follow()]
+        return [ev.EndStage(stage.index, verdicts, self._agenda.note(self.trials)), *self._follow()]
 
     def _follow(self) -> list[ev.Command]:
         ended_by = self._agenda.ended_by

@@ -38,6 +38,7 @@ class Pretence:
         self.trials: dict[int, dict[str, Any]] = {}
         self.epochs: dict[tuple[int, int], EpochReport] = {}
         self.files: set[str] = set()
+        self.notes: list[str | None] = []
         self.trained = 0
         self.stops = 0
         self.begin()
@@ -82,7 +83,8 @@ class Pretence:
             case ev.BeginStage(_, _, space, first):
                 past = {"space": SearchSpace.from_json(space), "verdicts": None, "first": first}
                 self.stages.append(past)
-            case ev.EndStage(stage, verdicts):
+            case ev.EndStage(stage, verdicts, note):
+                self.notes.append(note)
                 self.stages[stage]["verdicts"] = tuple(map(Verdict.from_json, verdicts))
             case ev.Record(reports):
                 for report in reports:

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any, TypeGuard, TypeVar
 
 from hpsearch import ensemble, model
+from hpsearch.agreement import Agreement
 from hpsearch.folder import RunFolder
+from hpsearch.narrowing import agreements_of
 from hpsearch.settings.dimensions import CategoricalDimension, Numeric
 from hpsearch.settings.rules import RESCORE
 from hpsearch.space import SearchSpace
@@ -38,6 +40,8 @@ class RunData:
     trials, epochs, layers, failures
         All trials, the epochs and their layers by trial, and the attempts that failed without
         their fault.
+    agreements
+        How stages' ranks agree with those of the next; none if the config can't be read.
     config
         The text of config.yaml, without passwords in URLs.
     summary
@@ -57,6 +61,7 @@ class RunData:
     epochs: Mapping[int, Sequence[EpochRow]]
     layers: Mapping[int, Sequence[LayerRow]]
     failures: tuple[FailureRow, ...]
+    agreements: tuple[Agreement, ...]
     config: str
     summary: Mapping[str, Any]
     members: Sequence[Mapping[str, Any]]
@@ -130,6 +135,7 @@ def load(run: RunFolder) -> RunData:
         epochs=epochs,
         layers=layers,
         failures=failures,
+        agreements=agreements_of(run),
         config=_config(run.config),
         summary=summary,
         members=_members(run, summary),

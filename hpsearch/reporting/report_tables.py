@@ -21,11 +21,22 @@ _CELL, _TRIALS = 60, 12
 
 
 def stages(run: RunData) -> Markup:
-    """Return the stages and how their ranges narrow."""
+    """Return the stages, how their ranges narrow, and how well their ranks agree."""
     names = list(run.dimensions)
     rows = [list(_stage(run, index, stage, names)) for index, stage in enumerate(run.stages)]
     fixed = ["stage", "trials", "epochs", f"best {run.metric}"]
-    return table([*fixed, *names], rows)
+    items = [
+        tag(
+            "li",
+            tag("b", f"{'⚠ ' * agreement.short}{cut(agreement.stage, 64)}: "),
+            agreement.text,
+            class_="warning" if agreement.short else None,
+        )
+        for agreement in run.agreements
+    ]
+    return join(
+        [table([*fixed, *names], rows), tag("ul", *items, class_="readings") if items else None]
+    )
 
 
 def leaderboard(run: RunData) -> Markup:

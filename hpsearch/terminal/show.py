@@ -15,7 +15,7 @@ from hpsearch.folder import RunFolder
 from hpsearch.preflight import Preflight
 from hpsearch.results import Results
 from hpsearch.terminal.console import params_text
-from hpsearch.terminal.show_ranges import finalists_table
+from hpsearch.terminal.show_ranges import agreement_lines, finalists_table
 from hpsearch.terminal.show_tables import new_table, print_frame, print_table, score_text
 from workers.errors import InputError
 from workers.nn.gradient_check import Finding
@@ -36,7 +36,7 @@ def show_conclusion(
     if summary.get("rescore"):
         print_table(console, finalists_table(summary["rescore"], str(summary["metric"])))
         console.print()
-    for line in _borders(conclusion):
+    for line in [*_borders(conclusion), *agreement_lines(summary.get("agreements", []))]:
         console.print(line, soft_wrap=True)
     console.print()
     print_table(console, _models(summary))

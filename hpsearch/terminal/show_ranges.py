@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.table import Table
+from rich.text import Text
 
 
 def show_verdicts(stages: Sequence[Mapping[str, Any]], kind: str) -> None:
-    """Print the verdicts of each stage on stdout, as text or as ``json``."""
+    """Print each stage's verdicts and agreement on stdout, as text or as ``json``."""
     if kind == "json":
         sys.stdout.write(json.dumps(stages, indent=2, allow_nan=False) + "\n")
         return
@@ -18,6 +19,18 @@ def show_verdicts(stages: Sequence[Mapping[str, Any]], kind: str) -> None:
         sys.stdout.write(f"stage {stage['stage']}{note}\n")
         for verdict in stage["verdicts"]:
             sys.stdout.write(f"  {verdict['text']}\n")
+        if stage["agreement"] is not None:
+            sys.stdout.write(f"  {stage['agreement']['text']}\n")
+
+
+def agreement_lines(agreements: Sequence[Mapping[str, Any]]) -> list[Text]:
+    """Return a line for each stage that another followed, a warning if it was too short."""
+    return [
+        Text(f"warning: stage {one['stage']}: {one['text']}", style="yellow")
+        if one["short"]
+        else Text(f"stage {one['stage']}: {one['text']}")
+        for one in agreements
+    ]
 
 
 def finalists_table(rescored: Sequence[Mapping[str, Any]], metric: str) -> Table:
