@@ -46,10 +46,13 @@ def acknowledged(run: Path) -> Epochs:
 
 
 def missing(lab: Lab, before: Epochs) -> str | None:
-    """Return which epoch is not in the database that was there or told of, or None."""
-    now = acknowledged(lab.run)
+    """Return which epoch is not in the database that was there or told of, or None.
+
+    The search may be going on: what is told is read first, as it is told last.
+    """
     lines = lab.witness.read_text().splitlines() if lab.witness.exists() else []
     told = {(int(t), int(e)) for t, _, e in (line.partition(" ") for line in lines)}
+    now = acknowledged(lab.run)
     lost = sorted((told | before.keys()) - now.keys())
     changed = [key for key in before if key in now and now[key] != before[key]]
     return f"epochs {lost} lost, {changed} changed" if lost or changed else None
