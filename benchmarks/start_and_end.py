@@ -72,7 +72,7 @@ BARE: Final = """
 import json, sys, time
 import ray
 
-ray.init(address="local", include_dashboard=False, log_to_driver=False, num_cpus=2)
+ray.init(OPTIONS)
 
 @ray.remote
 class Actor:
@@ -84,6 +84,12 @@ print(json.dumps({"actor": time.time()}), file=sys.stderr)
 """
 """Ray alone: started, and one actor answers."""
 
+ALONE: Final = {
+    "a bare ray.init()": "",
+    "ray.init without a dashboard": 'address="local", include_dashboard=False, num_cpus=2',
+}
+"""The options of Ray alone."""
+
 PARTS: Final = {
     "Python, the config and its check": ("began", "config"),
     "import of Ray": ("config", "ray imported"),
@@ -93,8 +99,8 @@ PARTS: Final = {
     "its first epoch": ("worker", "first epoch"),
     "all other epochs": ("first epoch", "last epoch"),
     "end of the workers and of Ray": ("last epoch", "workers ended"),
-    "ensemble, test, summary": ("workers ended", "concluded"),
-    "report, tables": ("concluded", "shown"),
+    "ensemble, test, summary (beside it)": ("last epoch", "concluded"),
+    "report, tables": ("workers ended", "shown"),
     "Python's end": ("shown", "ended"),
 }
 """The parts of a search, each from one moment to another."""
@@ -114,15 +120,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=11)
     rounds = parser.parse_args().rounds
-    searches, bare = [], []
+    searches: list[Mapping[str, float]] = []
+    alone: dict[str, list[float]] = {name: [] for name in ALONE}
     with tempfile.TemporaryDirectory() as folder:
         for number_of_round in range(rounds + 1):
             name = f"round-{number_of_round}"
             found = timed(TRACED, "run", str(CONFIG), "--results", folder, "--name", name)
-            alone = timed(BARE)
+            answers = {n: timed(BARE.replace("OPTIONS", how)) for n, how in ALONE.items()}
             if number_of_round:  # the first one fills caches
                 searches.append(found)
-                bare.append(alone["actor"] - alone["began"])
+                for how, moments in answers.items():
+                    alone[how].append(moments["actor"] - moments["began"])
     first = [search["first epoch"] - search["began"] for search in searches]
     last = [search["ended"] - search["last epoch"] for search in searches]
     rows = [
@@ -131,17 +139,24 @@ def main() -> None:
     ]
     print(machine("ray", "numpy", "numba"), f"{rounds} rounds", sep="; ", end="\n\n")
     print(table([f"a search of {CONFIG.stem}, medians", "seconds"], rows), end="\n\n")
-    ratios = [ours / theirs for ours, theirs in zip(first, bare, strict=True)]
     print(
         table(
-            ["", "seconds", "over Ray alone"],
+            ["", "seconds", "a search's first epoch over it"],
             [
-                ["Ray alone: from the command to an actor's answer", _spread(bare), ""],
-                ["a search: from the command to its first epoch", _spread(first), _spread(ratios)],
+                *(
+                    [f"{how}, to an actor's answer", _spread(taken), _ratios(first, taken)]
+                    for how, taken in alone.items()
+                ),
+                ["a search: from the command to its first epoch", _spread(first), ""],
                 ["a search: from its last epoch to its exit", _spread(last), ""],
             ],
         )
     )
+
+
+def _ratios(ours: list[float], theirs: list[float]) -> str:
+    """Return the spread of the quotients, round by round."""
+    return _spread([mine / other for mine, other in zip(ours, theirs, strict=True)])
 
 
 def _spread(values: list[float]) -> str:

@@ -158,6 +158,7 @@ class RayExecutor:
         ray.shutdown()
         if self._folder is not None:
             cluster.remove(self._folder)
+            self._folder = None
 
 
 def _lost(worker: int, error: ray.exceptions.RayError) -> WorkerLost:

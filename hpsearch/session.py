@@ -6,13 +6,13 @@ of Ray.
 
 import logging
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import ExitStack, closing, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hpsearch import creation, sources
+from hpsearch import creation, run_log, sources
 from hpsearch.background import Background
 from hpsearch.config import SearchConfig
 from hpsearch.executors import Executor
@@ -102,7 +102,7 @@ def run(
             creation.create(config, folder, data_digest=split.digest, overwrite=overwrite)
             stack.enter_context(folder.lock())
         interrupts.install()
-        stack.enter_context(_logging(folder))
+        stack.enter_context(run_log.writing(folder))
         log.info("workers: %d, %s", executor.workers, site.text)
         log.info("%s", machine_code.sentence())
         store = stack.enter_context(Store.open(folder.database))
@@ -111,7 +111,8 @@ def run(
             begin=lambda workers: begin(workers, site),
             interrupts=interrupts,
         )
-        conclusion = _conclude(config, folder, split, search, seconds=time.monotonic() - began)
+        seconds = time.monotonic() - began
+        conclusion = _conclude(config, folder, split, search, executor, store, seconds=seconds)
         interrupts.check()  # What is raised in a destructor is lost.
         return conclusion
 
@@ -125,7 +126,7 @@ def _train(
     begin: Callable[[int], Callable[["Search"], None]],
     interrupts: Interrupts,
 ) -> "Search":
-    """Perform the search until every stage is over, and end the workers."""
+    """Perform the search until every stage is over."""
     from hpsearch.fitted import warm_up
     from hpsearch.master import Master, tidy
     from hpsearch.restoring import prepare
@@ -147,20 +148,29 @@ def _train(
     fits = partial(sizes.check_grown, config, data, executor.memory)
     master = Master(search, folder=folder, store=store, executor=executor, check=fits)
     master.run(watch_and_check)
-    executor.close()
     interrupts.install()
-    tidy(folder, store)
     return search
 
 
 def _conclude(
-    config: SearchConfig, folder: RunFolder, split: "Split", search: "Search", *, seconds: float
+    config: SearchConfig,
+    folder: RunFolder,
+    split: "Split",
+    search: "Search",
+    executor: Executor,
+    store: Store,
+    *,
+    seconds: float,
 ) -> "Conclusion":
-    """Test what the search has found, and write the report."""
+    """Test what the search has found while its workers end, and write the report."""
     from hpsearch import report
     from hpsearch.conclusion import conclude
+    from hpsearch.master import tidy
 
-    conclusion = conclude(folder, config, split, search.verdicts, seconds=seconds)
+    with closing(Background(executor.close)) as ending:
+        conclusion = conclude(folder, config, split, search.verdicts, seconds=seconds)
+        ending.result()
+    tidy(folder, store)
     report.write_if_possible(folder.path)
     return conclusion
 
@@ -174,26 +184,12 @@ def _finished(folder: RunFolder, *, take_over: bool) -> "Conclusion":
     conclusion = reload(folder)
     if not folder.report.is_file():
         # Where another process has the run, or the disk can't be written, the result stands.
-        with suppress(OSError, HpsearchError), folder.lock(take_over=take_over), _logging(folder):
+        with (
+            suppress(OSError, HpsearchError),
+            folder.lock(take_over=take_over),
+            run_log.writing(folder),
+        ):
             with Store.open(folder.database) as store:
                 tidy(folder, store)
             report.write_if_possible(folder.path)
     return conclusion
-
-
-@contextmanager
-def _logging(folder: RunFolder) -> Iterator[None]:
-    """Write what the master does into the run's log, for as long as this lasts."""
-    folder.log.touch(mode=0o600)
-    handler = logging.FileHandler(folder.log, encoding="utf-8")
-    setattr(handler, "handleError", lambda _: None)  # noqa: B010 (a full disk ends the log only)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    logger = logging.getLogger("hpsearch")
-    logger.setLevel(logging.INFO)
-    logger.propagate = False
-    logger.addHandler(handler)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-        handler.close()
