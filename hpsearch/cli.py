@@ -26,6 +26,7 @@ class _Group(click.Group):
         os.umask(0o077)  # What a run makes is the user's alone.
         interrupts = Interrupts(at_once=True)
         try:
+            _check_current_folder()
             return super().invoke(ctx)
         except HpsearchError as error:
             click.echo(f"hpsearch: {error}", err=True)
@@ -45,6 +46,14 @@ class _Group(click.Group):
             raise click.exceptions.Exit(128 + number) from None
         finally:
             interrupts.restore()
+
+
+def _check_current_folder() -> None:
+    try:
+        os.getcwd()  # noqa: PTH109 (nobody needs its path)
+    except FileNotFoundError as error:
+        rule = "the current folder must exist"
+        raise InputError(rule, "one that was removed", "change to another folder") from error
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})

@@ -566,6 +566,19 @@ def test_a_mistake_in_a_process_of_its_own() -> None:
     assert os.listdir() == [config]  # noqa: PTH208
 
 
+def test_a_current_folder_that_was_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    refused = CliRunner().invoke(main, ["check", str(tmp_path / "config.yaml")])
+    assert refused.exit_code == 2
+    assert refused.stderr == (
+        "hpsearch: the current folder must exist; got one that was removed; "
+        "change to another folder\n"
+    )
+
+
 def test_a_closed_pipe_is_no_error(colours_run: RunFolder) -> None:
     read_end, write_end = os.pipe()
     os.close(read_end)
