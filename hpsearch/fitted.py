@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import ThreadpoolController
 
+from workers.blas import one_thread
 from workers.data import FITTED
 from workers.errors import CheckpointError, InputError
 from workers.nn.evaluation import predict
@@ -18,8 +18,6 @@ from workers.preprocessing import Preprocessing
 from workers.target_scale import TargetScale
 
 Floats = NDArray[np.floating[Any]]
-
-_BLAS = ThreadpoolController()  # finding the libraries takes milliseconds, setting them none
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +41,7 @@ class FittedNetwork:
 
         ``x`` is raw, ``(rows, features)``. Raises InputError for values that are too large.
         """
-        with _BLAS.limit(limits=1):
+        with one_thread():
             raw = predict(
                 [self.spec],
                 self.parameters[np.newaxis],

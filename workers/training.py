@@ -6,9 +6,8 @@ from collections.abc import Container, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from threadpoolctl import ThreadpoolController
-
 from workers import checkpoints, files
+from workers.blas import one_thread
 from workers.checkpoints import Snapshot
 from workers.data import Dataset
 from workers.errors import cannot_write
@@ -18,8 +17,6 @@ from workers.nn.layers import Layers
 from workers.nn.schedules import averaging_starts
 from workers.patience import out_of_patience
 from workers.scoring import Metrics
-
-_BLAS = ThreadpoolController()  # finding the libraries takes milliseconds, setting them none
 
 
 def train(
@@ -44,7 +41,7 @@ def train(
         stack.keep([m for m, t in enumerate(stack.trials) if t.number not in stopped])
         if stack.trials:
             # An epoch at a time: packs that take turns must not lift each other's limit.
-            with _BLAS.limit(limits=1):
+            with one_thread():
                 reports = stack.advance()
             yield reports
 
