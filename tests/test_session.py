@@ -5,6 +5,8 @@ import os
 import shutil
 import sqlite3
 import stat
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -14,6 +16,7 @@ import pytest
 
 from hpsearch import report, trials
 from hpsearch.config import SearchConfig
+from hpsearch.executors import SerialExecutor
 from hpsearch.folder import RunFolder
 from hpsearch.interrupts import Interrupted
 from hpsearch.master import Watch
@@ -159,6 +162,27 @@ def test_what_nobody_acknowledged_is_cleared_away(
     run_here(config, run.path, resume=True)
     assert outcome(run) == expected
     assert not list(run.path.rglob(".*"))
+
+
+def test_what_a_worker_writes_as_it_ends_is_cleared_away(
+    colours_run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Workers end while the run is concluded, which waits for them."""
+    run = RunFolder(tmp_path / "tiny")
+    last = run.checkpoints / file_name("val_accuracy", 1.0, 0, 77)
+
+    ended = threading.Event()
+
+    def close(self: SerialExecutor) -> None:
+        if not ended.is_set():
+            time.sleep(0.5)
+            last.write_bytes(b"half a checkpoint")
+            ended.set()
+
+    monkeypatch.setattr(SerialExecutor, "close", close)
+    run_here(colours_run.load_config(), run.path)
+    assert ended.wait(10)
+    assert not last.exists()
 
 
 def test_a_run_killed_before_its_report_has_one_after_a_resume(
