@@ -77,14 +77,21 @@ def predict(
     """
     model = ensemble.load(path)
     metadata = model.members[0].metadata
-    x = datasets.read_features(
-        str(data),
-        feature_names=tuple(metadata["feature_names"]),
-        target=metadata["target"],
-        file_format=file_format,
-        header=header,
-        delimiter=delimiter,
-    )
+    names = tuple(metadata["feature_names"])
+    try:
+        x = datasets.read_features(
+            str(data),
+            feature_names=names,
+            target=metadata["target"],
+            file_format=file_format,
+            header=header,
+            delimiter=delimiter,
+        )
+    except InputError as error:
+        if header and all(name.isdigit() for name in names):  # as those of a file without one
+            remedy = f"{error.remedy}, or give --no-header if the first line is no header"
+            raise InputError(error.rule, error.value, remedy) from error
+        raise
     return _frame(model, model.predict_proba(x))
 
 

@@ -250,7 +250,11 @@ def test_the_config_for_letters_with_a_small_file_of_their_form() -> None:
     assert table["stage"].value_counts().to_dict() == {"coarse": 3, "medium": 2, "fine": 2}
     # The last fifth has not been trained on: its letters are told, most of them rightly.
     Path("new.data").write_text("".join(f"{row}\n" for row in rows[1040:]))
-    result = call("predict", "results/letters", "new.data", "--no-header", "--output", "out.csv")
+    predict = ["predict", "results/letters", "new.data", "--output", "out.csv"]
+    refused = call(*predict)
+    assert refused.exit_code == 2
+    assert "or give --no-header if the first line is no header" in refused.stderr
+    result = call(*predict, "--no-header")
     assert result.exit_code == 0, result.output
     predicted = pd.read_csv("out.csv")["prediction"]
     right = float((predicted == [row[0] for row in rows[1040:]]).mean())
