@@ -82,6 +82,9 @@ class Simulated:
         heappush(self._due, (due + len(reports), worker))
         return [Reported(worker, reports)]
 
+    def disconnect(self) -> None:
+        self._events = []
+
     def close(self) -> None:
         self._events = []
 

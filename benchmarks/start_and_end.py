@@ -56,7 +56,7 @@ def traced(*arguments, **options):
             mark("last epoch", again=not ready)
         return events
     ray_executor.RayExecutor.wait = watched
-    marked(ray_executor.RayExecutor, "close", "workers ended")
+    marked(ray_executor.RayExecutor, "disconnect", "left")
     return make(*arguments, **options)
 
 session.make_executor = traced
@@ -98,9 +98,9 @@ PARTS: Final = {
     "start of a worker": ("ray started", "worker"),
     "its first epoch": ("worker", "first epoch"),
     "all other epochs": ("first epoch", "last epoch"),
-    "end of the workers and of Ray": ("last epoch", "workers ended"),
-    "ensemble, test, summary (beside it)": ("last epoch", "concluded"),
-    "report, tables": ("workers ended", "shown"),
+    "leaving Ray": ("last epoch", "left"),
+    "ensemble, test, summary (Ray's processes die beside it)": ("left", "concluded"),
+    "report, tables": ("concluded", "shown"),
     "Python's end": ("shown", "ended"),
 }
 """The parts of a search, each from one moment to another."""

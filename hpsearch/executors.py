@@ -44,8 +44,11 @@ class Executor(Protocol):
             If the cluster is gone, or a worker can't write its checkpoints.
         """
 
+    def disconnect(self) -> None:
+        """Hear no more of the workers, and tell them to end; in the main thread."""
+
     def close(self) -> None:
-        """End all workers at once; what they have not reported is lost."""
+        """End all workers at once, and wait for it; what they have not reported is lost."""
 
 
 class SerialExecutor:
@@ -101,6 +104,10 @@ class SerialExecutor:
             return WorkerLost(worker, f"{type(error).__name__}: {error}", retry=False)
         self._running[worker] = pack
         return Reported(worker, reports)
+
+    def disconnect(self) -> None:
+        """Drop all packs."""
+        self._running.clear()
 
     def close(self) -> None:
         """Drop all packs."""

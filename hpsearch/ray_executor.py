@@ -148,14 +148,20 @@ class RayExecutor:
             del self._streams[stream]
             return _lost(worker, error)
 
-    def close(self) -> None:
-        """End the workers and leave the cluster; a local one ends with it."""
-        if self._folder is None and ray.is_initialized():
+    def disconnect(self) -> None:
+        """End the workers and leave the cluster; Ray must not be left from another thread."""
+        if not ray.is_initialized():
+            return
+        if self._folder is None:
             for actor in self._actors.values():
                 ray.kill(actor)
         self._actors.clear()
         self._check = _check_alive
         ray.shutdown()
+
+    def close(self) -> None:
+        """Leave the cluster, and wait until all processes of a local one are gone."""
+        self.disconnect()
         if self._folder is not None:
             cluster.remove(self._folder)
             self._folder = None

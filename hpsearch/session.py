@@ -162,11 +162,12 @@ def _conclude(
     *,
     seconds: float,
 ) -> "Conclusion":
-    """Test what the search has found while its workers end, and write the report."""
+    """Test what the search has found while its workers die, and write the report."""
     from hpsearch import report
     from hpsearch.conclusion import conclude
     from hpsearch.master import tidy
 
+    executor.disconnect()
     with closing(Background(executor.close)) as ending:
         conclusion = conclude(folder, config, split, search.verdicts, seconds=seconds)
         ending.result()

@@ -97,6 +97,10 @@ class WatchedExecutor:
             raise RunError(f"no worker came back within {limit:.0f} s; resume when there is room")
         return events + [self._hung(worker) for worker in hung]
 
+    def disconnect(self) -> None:
+        """Hear no more of the workers."""
+        self._executor.disconnect()
+
     def close(self) -> None:
         """End all workers at once."""
         self._executor.close()

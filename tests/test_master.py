@@ -82,6 +82,9 @@ class Puppets:
         self._said.append(reports)
         return [Reported(worker, reports)]
 
+    def disconnect(self) -> None:
+        self._running.clear()
+
     def close(self) -> None:
         self._running.clear()
 

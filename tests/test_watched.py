@@ -36,6 +36,9 @@ class Silent:
         events, self.news = self.news, []
         return events
 
+    def disconnect(self) -> None:
+        pass
+
     def close(self) -> None:
         pass
 
