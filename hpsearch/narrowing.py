@@ -77,7 +77,7 @@ def agreements(
 
     It is computed from the epochs, so of runs of any age.
     """
-    scores: dict[int, dict[int, float]] = {}
+    scores: dict[int, dict[float, float]] = {}
     for row in epochs:
         score = row.metrics.get(config.study.metric, math.nan)
         if math.isfinite(score):

@@ -49,8 +49,8 @@ class Progress:
     best: Best | None
     ended: int
     running: int
-    epochs: int
-    left: int
+    epochs: float
+    left: float
 
 
 def progress(search: Search) -> Progress:
@@ -74,9 +74,9 @@ def progress(search: Search) -> Progress:
     )
 
 
-def _planned(search: Search) -> int:
+def _planned(search: Search) -> float:
     """Return the epochs of trials that are still to be asked for or to be promoted."""
-    config, total = search.config, 0
+    config, total = search.config, 0.0
     before = 0
     for index, stage in enumerate(config.stages):
         begun = index < len(search.stages)

@@ -169,12 +169,12 @@ class StageRun:
                 self._referee.settle(record.number, record.score, record.state)
         self._generation = [record for record in self._generation if not record.ended]
 
-    def prunes(self, record: TrialRecord, epoch: int) -> bool:
+    def prunes(self, record: TrialRecord, epoch: float) -> bool:
         """Return whether a trial is to end early, with the score of this epoch."""
         score = record.history.get(epoch)
         if self._referee is None or score is None:
             return False
-        return self._referee.judge(record.number, epoch, score) and epoch < record.epochs
+        return self._referee.judge(record.number, int(epoch), score) and epoch < record.epochs
 
     def leave(self) -> list[TrialRecord]:
         """Return the trials that go on in the next stage, which are then no longer here."""
