@@ -35,8 +35,8 @@ def _before(config: SearchConfig, began: int, index: int, record: TrialRecord) -
     if record.stage < index:
         return _scores(config, record, 0, record.epochs, failed=record.state == "failed")
     start: float = 0
-    for stage in config.stages[began:index]:
-        start = record.end_from(start, stage.epochs)
+    for stage in range(began, index):
+        start = record.end_from(start, config.epochs(stage, record.number))
     early = replace(record, history={e: s for e, s in record.history.items() if e <= start})
     return _scores(config, early, 0, config.stages[index - 1].epochs, failed=False)
 

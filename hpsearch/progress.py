@@ -42,6 +42,9 @@ class Best:
 class Progress:
     """The whole search: trials that ended and that are trained now; epochs trained and left.
 
+    ``length`` says why the first stage has its length, once that is chosen from the data; until
+    then what is left is at most that.
+
     Epochs that a trial did without, since it was pruned, failed or stopped early, are neither.
     """
 
@@ -51,11 +54,12 @@ class Progress:
     running: int
     epochs: float
     left: float
+    length: str | None = None
 
 
 def progress(search: Search) -> Progress:
     """Return how far ``search`` has come."""
-    sign = search.config.study.sign
+    sign, length = search.config.study.sign, search.config.length
     stages = [_stage(stage, sign) for stage in search.stages]
     stages += [
         StageProgress(stage.name, stage.num_trials, {}, None, {})
@@ -71,6 +75,7 @@ def progress(search: Search) -> Progress:
         running=sum(record.state == "running" for record in search.trials.values()),
         epochs=sum(record.epochs_done for record in search.trials.values()),
         left=0 if search.finished else begun + _planned(search),
+        length=None if length is None else f"stage {length.stage}: {length.text}",
     )
 
 

@@ -21,6 +21,8 @@ from hpsearch.settings.pruner_sections import (
     ThresholdRule,
     WilcoxonRule,
 )
+from hpsearch.settings.sections import StudyConfig
+from hpsearch.settings.stage_sections import StageConfig
 
 _STATES = {
     "complete": TrialState.COMPLETE,
@@ -72,6 +74,13 @@ def _threshold(rule: ThresholdRule, sign: int) -> BasePruner:
     return optuna.pruners.ThresholdPruner(
         lower=lower, upper=upper, n_warmup_steps=rule.warmup_epochs
     )
+
+
+def referee(stage: StageConfig, study: StudyConfig, *, live: bool) -> "Referee | None":
+    """Return who decides which trials of a stage end early; None if nobody does."""
+    if stage.pruner is None:
+        return None
+    return Referee(stage.pruner, epochs=stage.epochs, sign=study.sign, seed=study.seed, live=live)
 
 
 class Referee:

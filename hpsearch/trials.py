@@ -25,7 +25,6 @@ class TrialRecord:
     ``score`` is the best score so far, higher being better whatever the metric's
     direction (None before the first epoch), and ``metrics`` belong to that epoch; ``history``
     holds every epoch's score that is finite. ``stage`` is the one it trains in, or the last.
-    Numbers of epochs are whole, or below 1 a part of the first.
     """
 
     number: int
@@ -60,6 +59,14 @@ class TrialRecord:
             self.history[report.epoch] = score
         if score is not None and (self.score is None or score > self.score):
             self.score, self.metrics = score, report.metrics
+
+    def score_within(self, epochs: float) -> float | None:
+        """Return the best score within so many epochs."""
+        if self.epochs_done <= epochs:
+            return self.score
+        return max(
+            (score for epoch, score in self.history.items() if epoch <= epochs), default=None
+        )
 
     def best_within(self, marks: Iterable[float]) -> dict[float, float | None]:
         """Return the best score within each number of epochs that the trial has had.
