@@ -90,7 +90,9 @@ class Simulated:
 
     def _train(self, pack: Pack) -> Iterator[tuple[EpochReport, ...]]:
         start = pack.trials[0].start
-        epochs = range(start.epoch + 1 if start else 1, pack.trials[0].epochs + 1)
+        # Curves know whole epochs: a part of the first counts as one.
+        first, last = math.floor(start.epoch if start else 0), math.ceil(pack.trials[0].epochs)
+        epochs = range(first + 1, last + 1)
         scores = self._curves(pack.trials, epochs)
         for epoch, column in zip(epochs, scores.T, strict=True):
             going = [i for i, t in enumerate(pack.trials) if t.number not in self._stopped]

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from hpsearch.agreement import Curve, agreement
 from hpsearch.config import SearchConfig
 from hpsearch.experience import experience
+from hpsearch.lengths import measured
 from hpsearch.rescoring import RescoringRun
+from hpsearch.settings.pilots import Pilot
 from hpsearch.settings.rules import num_promoted
 from hpsearch.space import SearchSpace
 from hpsearch.stage_run import StageRun
@@ -49,16 +51,41 @@ class Agenda:
         index = len(self.stages)
         if not 0 < index < len(self._config.stages):
             return 0
-        return num_promoted(self._config.stages[index], self.current.num_trials)
+        count = num_promoted(self._config.stages[index], self.current.num_trials)
+        return count + self._pilot.trials if count and self._pilot is not None else count
+
+    @property
+    def _pilot(self) -> Pilot | None:
+        """How the current stage's length is chosen, if it is left to the data."""
+        return self._config.pilot if len(self.stages) == 1 else None
+
+    def standing(self, record: TrialRecord) -> float | None:
+        """Return by what a trial that has ended competes for going on.
+
+        Before the length of their stage is known, its first trials may all come to be the best.
+        """
+        first = self._pilot is not None and record.number < self._pilot.trials
+        return math.inf if first else record.score
 
     def restore(self, past: Sequence[PastStage], trials: Mapping[int, TrialRecord]) -> None:
         """Take up the stages of an interrupted search."""
+        self.measure(trials)
         for index, stage in enumerate(past):
             self.stages.append(self._make(stage.space, stage.first, trials))
             self.current.restore(r for r in trials.values() if r.stage == index)
             if stage.verdicts is not None:
                 self.verdicts.append(stage.verdicts)
                 self.current.close()
+
+    def measure(self, trials: Mapping[int, TrialRecord]) -> SearchConfig:
+        """Return the config, with its first stage's length once the first trials tell it."""
+        config = measured(self._config, trials)
+        if config is not self._config:
+            self._config = config
+            for stage in self.stages:
+                if isinstance(stage, StageRun):
+                    stage.follow(config)
+        return self._config
 
     def conclude(self) -> tuple[Verdict, ...]:
         """End the current stage."""
@@ -67,7 +94,12 @@ class Agenda:
         return verdicts
 
     def note(self, trials: Mapping[int, TrialRecord]) -> str | None:
-        """Return whether the stage before the current one was long enough to rank, if known."""
+        """Return whether the stage before the current one was long enough to rank, if known.
+
+        Of the first one, why it is as long as it is, if that was left to the data.
+        """
+        if self.current.index == 0 and (length := self._config.length) is not None:
+            return f"stage {length.stage}: {length.text}"
         firsts = [stage.first for stage in self.stages]
         curves = [
             Curve(

@@ -38,11 +38,11 @@ class Curve:
     number: int
     began: int
     stage: int
-    scores: Mapping[int, float]
+    scores: Mapping[float, float]
     complete: bool = True
     pruned: bool = False
 
-    def best(self, epochs: int) -> float:
+    def best(self, epochs: float) -> float:
         """Return the best score within so many epochs."""
         return max(score for epoch, score in self.scores.items() if epoch <= epochs)
 
@@ -66,8 +66,8 @@ class Agreement:
     """
 
     stage: str
-    epochs: int
-    later: int
+    epochs: float
+    later: float
     trials: int
     chosen: bool
     top: int
@@ -95,7 +95,7 @@ class Agreement:
 
 
 def agreement(
-    stages: Sequence[tuple[str, int]], index: int, curves: Sequence[Curve]
+    stages: Sequence[tuple[str, float]], index: int, curves: Sequence[Curve]
 ) -> Agreement | None:
     """Return how the ranks of stage ``index`` agree with those of the stage after it.
 
@@ -139,7 +139,7 @@ def agreement(
     )
 
 
-def _has_both(curve: Curve, index: int, epochs: int, later: int) -> bool:
+def _has_both(curve: Curve, index: int, epochs: float, later: float) -> bool:
     """One that stopped by its own rule in the longer stage has its score there."""
     ended = curve.complete and curve.stage > index
     reached = max(curve.scores, default=0) >= later

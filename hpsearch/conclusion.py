@@ -64,7 +64,7 @@ def conclude(
         "failed": int((results.trials["state"] == "failed").sum()),
         "best": {
             "trial": number,
-            "epoch": int(best.metadata["epoch"]),
+            "epoch": best.metadata["epoch"],
             "checkpoint": f"{run.checkpoints.name}/{name}",
             "params": {name: _plain(row[name]) for name in _sampled(row, config)},
             **score(Ensemble((best,), (1.0,)), split, test=True),

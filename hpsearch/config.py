@@ -20,6 +20,7 @@ from hpsearch.settings.networks import (
     parse_network,
     with_layer_conditions,
 )
+from hpsearch.settings.pilots import Length, Pilot, placed, planned, wanted
 from hpsearch.settings.section import Section
 from hpsearch.settings.sections import (
     CheckpointConfig,
@@ -54,7 +55,8 @@ class _Document(Section):
 class SearchConfig:
     """Everything that a search needs to know, checked.
 
-    ``document`` is what the config was made from, as plain data.
+    ``document`` is what the config was made from, as plain data. With a ``pilot`` the first
+    stage's epochs are to be chosen: they are the most that they may become until they are.
     """
 
     study: StudyConfig
@@ -67,10 +69,22 @@ class SearchConfig:
     enqueue: Points
     rescore: RescoreConfig | None
     document: Mapping[str, Any]
+    pilot: Pilot | None = None
 
     def spec(self, params: Mapping[str, Any]) -> NetworkSpec:
         """Return the network that a trial's sampled values make of the config's."""
         return compose(self.network, params)
+
+    @property
+    def length(self) -> Length | None:
+        """The first stage's length and why, if that was left to the data and is known."""
+        return None if self.pilot is None else self.pilot.length
+
+    def epochs(self, stage: int, trial: int) -> float:
+        """Return how many epochs in all a trial of a stage has, which may be of the pilot."""
+        if stage == 0 and self.pilot is not None and trial < self.pilot.trials:
+            return self.pilot.epochs
+        return self.stages[stage].epochs
 
     @cached_property
     def limits(self) -> dict[str, tuple[float, float]]:
@@ -112,8 +126,9 @@ def load(path: Path, *, assignments: Iterable[str] = (), name: str | None = None
 
 def build(document: Mapping[str, Any]) -> SearchConfig:
     """Return the checked config that plain data describes; raises InputError."""
+    left_open, pilot = wanted(document), None
     try:
-        text = json.dumps(document)
+        text = json.dumps(placed(document) if left_open else document)
     except TypeError as error:
         raise InputError("a config holds plain values", str(error), "put it in quotes") from None
     for key in document:
@@ -123,6 +138,9 @@ def build(document: Mapping[str, Any]) -> SearchConfig:
         sections = _Document.model_validate_json(text)
     except ValidationError as error:
         raise complain(error, document, model=_Document) from None
+    if left_open:
+        stages, pilot = planned(sections.stages)
+        sections = sections.model_copy(update={"stages": stages})
     space = with_layer_conditions(sections.search_space)
     lint.check(space)
     config = SearchConfig(
@@ -136,6 +154,7 @@ def build(document: Mapping[str, Any]) -> SearchConfig:
         enqueue=tuple({n: tuples(v) for n, v in point.items()} for point in sections.enqueue),
         rescore=sections.rescore,
         document=document,
+        pilot=pilot,
     )
     corners(config.network, space)
     rules.check(config)

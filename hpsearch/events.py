@@ -54,7 +54,7 @@ class PromoteTrial:
 
     number: int
     stage: int
-    epochs: int
+    epochs: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class AddTrial:
     number: int
     stage: int
     params: Mapping[str, Any]
-    epochs: int
+    epochs: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ class NoteFailure:
 
     number: int
     attempt: int
-    epoch: int
+    epoch: float
     cause: str
 
 

@@ -8,7 +8,7 @@ from hpsearch.config import SearchConfig
 from hpsearch.surrogate.proposals import Model
 from hpsearch.trials import TrialRecord
 
-Scores = dict[int, float | None]
+Scores = dict[float, float | None]
 """A trial's best score within some numbers of epochs; None if it failed."""
 
 
@@ -34,9 +34,9 @@ def _before(config: SearchConfig, began: int, index: int, record: TrialRecord) -
     """Return a trial's scores before stage ``index``; ``began`` is the stage it was new in."""
     if record.stage < index:
         return _scores(config, record, 0, record.epochs, failed=record.state == "failed")
-    start = 0
-    for stage in config.stages[began:index]:
-        start = record.end_from(start, stage.epochs)
+    start: float = 0
+    for stage in range(began, index):
+        start = record.end_from(start, config.epochs(stage, record.number))
     early = replace(record, history={e: s for e, s in record.history.items() if e <= start})
     return _scores(config, early, 0, config.stages[index - 1].epochs, failed=False)
 
@@ -48,7 +48,7 @@ def learned(config: SearchConfig, index: int, record: TrialRecord, *, new: bool)
 
 
 def _scores(
-    config: SearchConfig, record: TrialRecord, after: int, until: int, *, failed: bool
+    config: SearchConfig, record: TrialRecord, after: float, until: float, *, failed: bool
 ) -> Scores:
     """Return the scores at the ends of stages between two epochs, the first left out."""
     if failed:

@@ -1,21 +1,25 @@
 """Columns of the tables of results in their narrowest types, and the table of layers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
 from hpsearch.sqlite.rows import LayerRow
 from workers.nn.layers import STATISTICS
 
-_KEYS = ("trial", "epoch", "layer")
+
+def kind_of(epochs: Iterable[float]) -> Literal["int64", "float64"]:
+    """Return the type of a column of epochs: a float where one of them is a part of the first."""
+    return "float64" if any(epoch != int(epoch) for epoch in epochs) else "int64"
 
 
-def layer_frame(rows: Sequence[LayerRow]) -> pd.DataFrame:
-    """Return layers as a table: what they are by (int64), and their statistics (float64)."""
+def layer_frame(rows: Sequence[LayerRow], kind: str) -> pd.DataFrame:
+    """Return layers as a table: what they are by, the epoch in its kind, and statistics."""
     values = [(row.trial, row.epoch, row.layer, *astuple(row.statistics)) for row in rows]
-    kinds = dict.fromkeys(_KEYS, "int64") | dict.fromkeys(STATISTICS, "float64")
+    keys = {"trial": "int64", "epoch": kind, "layer": "int64"}
+    kinds = keys | dict.fromkeys(STATISTICS, "float64")
     return pd.DataFrame(values, columns=list(kinds)).astype(kinds)
 
 

@@ -9,10 +9,13 @@ from typing import Any
 from hpsearch.agreement import Agreement, Curve, agreement
 from hpsearch.config import SearchConfig
 from hpsearch.folder import RunFolder
-from hpsearch.space import SearchSpace
+from hpsearch.lengths import measured
+from hpsearch.settings.pilots import Length
+from hpsearch.space import SearchSpace, tuples
 from hpsearch.sqlite.rows import EpochRow, StageRow, TrialRow
 from hpsearch.stages import StageResult, conclude
 from hpsearch.store import Store
+from hpsearch.trials import TrialRecord
 from workers.errors import InputError
 
 
@@ -21,7 +24,8 @@ def verdicts(path: Path) -> list[dict[str, Any]]:
 
     A stage that is over has the verdicts of its end. One in progress is judged by the
     trials that have ended so far. The agreement of a stage's ranks with those of the next is
-    None where there are too few trials to tell.
+    None where there are too few trials to tell. The first stage's length is told where it was
+    chosen from the data.
 
     Raises
     ------
@@ -33,14 +37,19 @@ def verdicts(path: Path) -> list[dict[str, Any]]:
     config = folder.load_config()
     with Store.read(folder.database) as store, store.transaction():
         stages, trials, epochs = store.stages(), store.trials(), store.epochs()
+    scores, config = _scores(config, epochs), with_length(config, trials, epochs)
+    length = config.length
 
     def judged(stage: StageRow) -> list[Any]:
         if stage.state == "complete" or stage.number >= len(config.stages):
             return list(stage.verdicts)
+        until = config.stages[stage.number].epochs
         results = [
-            StageResult(row.number, row.params, config.study.sign * row.best_score)
+            StageResult(row.number, row.params, max(within))
             for row in trials
-            if row.stage == stage.number and _counts(row) and row.best_score is not None
+            if row.stage == stage.number
+            and _counts(row)
+            and (within := [s for e, s in scores.get(row.number, {}).items() if e <= until])
         ]
         space = SearchSpace.from_json(stage.space)
         return [v.to_json() for v in conclude(config, stage.number, space, results)[1]]
@@ -51,37 +60,62 @@ def verdicts(path: Path) -> list[dict[str, Any]]:
             "stage": stage.name,
             "state": stage.state,
             "verdicts": judged(stage),
+            "length": length.to_json() if length and stage.number == 0 else None,
             "agreement": agreed.get(stage.name),
         }
         for stage in stages
     ]
 
 
-def agreements_of(folder: RunFolder) -> tuple[Agreement, ...]:
-    """Return the agreements of the run in a folder; none if its config can't be read."""
+def agreements_of(folder: RunFolder) -> tuple[Length | Agreement, ...]:
+    """Return the agreements of the run in a folder; none if its config can't be read.
+
+    Where the first stage's length was chosen by one, that comes first.
+    """
     try:
         config = folder.load_config()
     except InputError:
         return ()
     with Store.read(folder.database) as store, store.transaction():
-        return agreements(config, store.stages(), store.trials(), store.epochs())
+        stages, trials, epochs = store.stages(), store.trials(), store.epochs()
+    length = with_length(config, trials, epochs).length
+    return (*([] if length is None else [length]), *agreements(config, stages, trials, epochs))
+
+
+def with_length(
+    config: SearchConfig, trials: Iterable[TrialRow], epochs: Iterable[EpochRow]
+) -> SearchConfig:
+    """Return the config with its first stage's length, if that was chosen from these."""
+    if config.pilot is None:
+        return config
+    scores = _scores(config, epochs)
+    records = {
+        row.number: TrialRecord(
+            number=row.number,
+            stage=row.stage,
+            params=row.params,
+            spec=config.spec({name: tuples(value) for name, value in row.params.items()}),
+            epochs=row.epochs,
+            state=row.state,
+            history=scores.get(row.number, {}),
+        )
+        for row in trials
+        if row.number < config.pilot.trials
+    }
+    return measured(config, records)
 
 
 def agreements(
     config: SearchConfig,
     stages: Sequence[StageRow],
-    trials: Iterable[TrialRow],
-    epochs: Iterable[EpochRow],
+    trials: Sequence[TrialRow],
+    epochs: Sequence[EpochRow],
 ) -> tuple[Agreement, ...]:
     """Return how each stage's ranks agree with those of the next, where that can be told.
 
     It is computed from the epochs, so of runs of any age.
     """
-    scores: dict[int, dict[int, float]] = {}
-    for row in epochs:
-        score = row.metrics.get(config.study.metric, math.nan)
-        if math.isfinite(score):
-            scores.setdefault(row.trial, {})[row.epoch] = config.study.sign * score
+    scores, config = _scores(config, epochs), with_length(config, trials, epochs)
     firsts = [stage.first for stage in stages]
     curves = [
         Curve(
@@ -97,6 +131,16 @@ def agreements(
     lengths = [(stage.name, stage.epochs) for stage in config.stages]
     found = (agreement(lengths, index, curves) for index in range(len(lengths)))
     return tuple(one for one in found if one is not None)
+
+
+def _scores(config: SearchConfig, epochs: Iterable[EpochRow]) -> dict[int, dict[float, float]]:
+    """Return each trial's finite scores by epoch, a higher one being better."""
+    scores: dict[int, dict[float, float]] = {}
+    for row in epochs:
+        score = row.metrics.get(config.study.metric, math.nan)
+        if math.isfinite(score):
+            scores.setdefault(row.trial, {})[row.epoch] = config.study.sign * score
+    return scores
 
 
 def _counts(row: TrialRow) -> bool:

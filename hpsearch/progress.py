@@ -42,6 +42,9 @@ class Best:
 class Progress:
     """The whole search: trials that ended and that are trained now; epochs trained and left.
 
+    ``length`` says why the first stage has its length, once that is chosen from the data; until
+    then what is left is at most that.
+
     Epochs that a trial did without, since it was pruned, failed or stopped early, are neither.
     """
 
@@ -49,13 +52,14 @@ class Progress:
     best: Best | None
     ended: int
     running: int
-    epochs: int
-    left: int
+    epochs: float
+    left: float
+    length: str | None = None
 
 
 def progress(search: Search) -> Progress:
     """Return how far ``search`` has come."""
-    sign = search.config.study.sign
+    sign, length = search.config.study.sign, search.config.length
     stages = [_stage(stage, sign) for stage in search.stages]
     stages += [
         StageProgress(stage.name, stage.num_trials, {}, None, {})
@@ -71,12 +75,13 @@ def progress(search: Search) -> Progress:
         running=sum(record.state == "running" for record in search.trials.values()),
         epochs=sum(record.epochs_done for record in search.trials.values()),
         left=0 if search.finished else begun + _planned(search),
+        length=None if length is None else f"stage {length.stage}: {length.text}",
     )
 
 
-def _planned(search: Search) -> int:
+def _planned(search: Search) -> float:
     """Return the epochs of trials that are still to be asked for or to be promoted."""
-    config, total = search.config, 0
+    config, total = search.config, 0.0
     before = 0
     for index, stage in enumerate(config.stages):
         begun = index < len(search.stages)

@@ -21,6 +21,8 @@ from hpsearch.settings.pruner_sections import (
     ThresholdRule,
     WilcoxonRule,
 )
+from hpsearch.settings.sections import StudyConfig
+from hpsearch.settings.stage_sections import StageConfig
 
 _STATES = {
     "complete": TrialState.COMPLETE,
@@ -29,7 +31,7 @@ _STATES = {
 }
 
 
-def make_pruner(rule: PrunerRule, *, epochs: int, sign: int) -> BasePruner:
+def make_pruner(rule: PrunerRule, *, epochs: float, sign: int) -> BasePruner:
     """Return Optuna's pruner for a rule, a stage's epochs and a metric's sign."""
     match rule:
         case MedianRule():
@@ -49,7 +51,7 @@ def make_pruner(rule: PrunerRule, *, epochs: int, sign: int) -> BasePruner:
         case HalvingRule():
             return optuna.pruners.HyperbandPruner(
                 min_resource=rule.min_epochs,
-                max_resource=epochs,
+                max_resource=int(epochs),
                 reduction_factor=rule.reduction_factor,
             )
         case WilcoxonRule():
@@ -74,6 +76,13 @@ def _threshold(rule: ThresholdRule, sign: int) -> BasePruner:
     )
 
 
+def referee(stage: StageConfig, study: StudyConfig, *, live: bool) -> "Referee | None":
+    """Return who decides which trials of a stage end early; None if nobody does."""
+    if stage.pruner is None:
+        return None
+    return Referee(stage.pruner, epochs=stage.epochs, sign=study.sign, seed=study.seed, live=live)
+
+
 class Referee:
     """Decides which trials of a stage end early.
 
@@ -96,7 +105,7 @@ class Referee:
     """
 
     def __init__(
-        self, rule: PrunerRule, *, epochs: int, sign: int, seed: int, live: bool = False
+        self, rule: PrunerRule, *, epochs: float, sign: int, seed: int, live: bool = False
     ) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
@@ -113,10 +122,10 @@ class Referee:
         self._takes_notes = isinstance(rule, HalvingRule)
         self._trials: dict[int, Trial] = {}
 
-    def add(self, number: int, history: Mapping[int, float]) -> None:
-        """Take up a trial with the scores that it has already, by epoch."""
+    def add(self, number: int, history: Mapping[float, float]) -> None:
+        """Take up a trial with the scores that it has already, by whole epoch."""
         self._trials[number] = self._running.ask()
-        for epoch, score in sorted(history.items()):
+        for epoch, score in sorted((int(e), s) for e, s in history.items() if e >= 1):
             if self._takes_notes:
                 self.judge(number, epoch, score)
             else:

@@ -76,7 +76,7 @@ class RescoringRun:
     def end(self, record: TrialRecord) -> None:
         """Take note that a trial is over: nothing is learned from it."""
 
-    def prunes(self, record: TrialRecord, epoch: int) -> bool:
+    def prunes(self, record: TrialRecord, epoch: float) -> bool:
         """Return whether a trial is to end early: never."""
         del record, epoch
         return False

@@ -8,7 +8,7 @@ from typing import Self
 import pandas as pd
 
 from hpsearch.folder import RunFolder
-from hpsearch.frames import floats, layer_frame, typed
+from hpsearch.frames import floats, kind_of, layer_frame, typed
 from hpsearch.sqlite import schema
 from hpsearch.sqlite.rows import EpochRow, TrialRow
 from hpsearch.store import Store
@@ -26,6 +26,9 @@ _CHECKPOINTS = {"name": "string", "path": "string", **_EPOCHS} | {
 @dataclass(frozen=True, eq=False)
 class Results:
     """What a run in the folder ``path`` has come to, as of the moment it was loaded.
+
+    Epochs are integers; of a run whose first stage trains a part of one they are float64 (Float64
+    where some are missing).
 
     Parameters
     ----------
@@ -74,11 +77,12 @@ class Results:
             meta = store.meta()
             stages = {row.number: row.name for row in store.stages()}
             trials, epochs, saved = store.trials(), store.epochs(), store.checkpoints()
-            layers = layer_frame(store.layers())
+            layers = store.layers()
         names = {row.number: stages.get(row.stage, "") for row in trials}
         if not names.keys() >= {row.trial for row in epochs}:
             raise schema.damaged(folder.database, "epochs of trials that are not there")
         metric = meta["metric"]
+        kind = kind_of(row.epoch for row in epochs)
         metrics = [metric, *sorted({name for row in epochs for name in row.metrics} - {metric})]
         return cls(
             path=folder.path,
@@ -86,10 +90,10 @@ class Results:
             metric=metric,
             direction=meta["direction"],
             seed=meta["seed"],
-            trials=_trials(trials, epochs, names, metrics),
-            epochs=_epochs(epochs, names, metrics),
-            checkpoints=_checkpoints(saved, names, folder.checkpoints, meta["direction"]),
-            layers=layers,
+            trials=_trials(trials, epochs, names, metrics, kind),
+            epochs=_epochs(epochs, names, metrics, kind),
+            checkpoints=_checkpoints(saved, names, folder.checkpoints, meta["direction"], kind),
+            layers=layer_frame(layers, kind),
         )
 
     def top(
@@ -134,6 +138,7 @@ def _trials(
     epochs: Sequence[EpochRow],
     stages: Mapping[int, str],
     metrics: Sequence[str],
+    kind: str,
 ) -> pd.DataFrame:
     found = {(row.trial, row.epoch): row.metrics for row in epochs}
     best = [found.get((row.number, row.best_epoch or 0), {}) for row in trials]
@@ -144,9 +149,9 @@ def _trials(
         "trial": pd.Series([row.number for row in trials], dtype="int64"),
         "stage": pd.Series([stages[row.number] for row in trials], dtype="string"),
         "state": pd.Series([row.state for row in trials], dtype="string"),
-        "epochs": pd.Series([row.epochs_done for row in trials], dtype="int64"),
+        "epochs": pd.Series([row.epochs_done for row in trials], dtype=kind),
         metrics[0]: floats(best, metrics[0]),
-        "best_epoch": pd.Series([row.best_epoch for row in trials], dtype="Int64"),
+        "best_epoch": pd.Series([row.best_epoch for row in trials], dtype=kind.title()),
     }
     columns |= {name: floats(best, name) for name in metrics[1:]}
     last = {
@@ -163,10 +168,11 @@ def _trials(
 
 
 def _epochs(
-    epochs: Sequence[EpochRow], stages: Mapping[int, str], metrics: Sequence[str]
+    epochs: Sequence[EpochRow], stages: Mapping[int, str], metrics: Sequence[str], kind: str
 ) -> pd.DataFrame:
     keys = [(row.trial, stages[row.trial], row.epoch) for row in epochs]
-    frame = pd.DataFrame(keys, columns=list(_EPOCHS)).astype(_EPOCHS)
+    kinds = _EPOCHS | {"epoch": kind}
+    frame = pd.DataFrame(keys, columns=list(kinds)).astype(kinds)
     for name in metrics:
         frame[name] = floats([row.metrics for row in epochs], name)
     frame["seconds"] = pd.Series([row.seconds for row in epochs], dtype="float64")
@@ -175,11 +181,12 @@ def _epochs(
 
 
 def _checkpoints(
-    saved: Sequence[Checkpoint], stages: Mapping[int, str], folder: Path, direction: str
+    saved: Sequence[Checkpoint], stages: Mapping[int, str], folder: Path, direction: str, kind: str
 ) -> pd.DataFrame:
     sign = -1 if direction == "maximize" else 1
     rows = [
         (c.name, str(folder / c.name), c.trial, stages[c.trial], c.epoch, c.score, c.size, c.digest)
         for c in sorted(saved, key=lambda c: (sign * c.score, c.trial, c.epoch))
     ]
-    return pd.DataFrame(rows, columns=list(_CHECKPOINTS)).astype(_CHECKPOINTS)
+    kinds = _CHECKPOINTS | {"epoch": kind}
+    return pd.DataFrame(rows, columns=list(kinds)).astype(kinds)

@@ -84,7 +84,7 @@ class Retention:
         self._files &= kept
         return removed
 
-    def _rank(self, checkpoint: Checkpoint) -> tuple[float, int, int]:
+    def _rank(self, checkpoint: Checkpoint) -> tuple[float, int, float]:
         return (-self._sign * checkpoint.score, checkpoint.trial, checkpoint.epoch)
 
 

@@ -52,7 +52,7 @@ class Ask:
     tried: Set[str]
     model: Model
     pending: Sequence[Mapping[str, Any]] = ()
-    epochs: int = 1
+    epochs: float = 1
 
     @property
     def own_seed(self) -> int:

@@ -116,8 +116,8 @@ class Search:
 
     def _ask(self) -> list[ev.Command]:
         """Ask for new trials, as many as may be asked for now."""
-        stage = self._agenda.current
-        commands: list[ev.Command] = []
+        self.config = self._agenda.measure(self.trials)
+        stage, commands = self._agenda.current, list[ev.Command]()
         for _ in range(stage.askable(self._crew.waiting)):
             record = stage.ask(len(self.trials))
             if record is None:
@@ -158,7 +158,7 @@ class Search:
         self._retention.end(
             record.number,
             complete=record.state == "complete",
-            score=record.score,
+            score=self._agenda.standing(record),
             promotable=self._agenda.promotable,
             here=record.stage == self._agenda.current.index,
         )

@@ -11,7 +11,7 @@ from typing import Any
 
 from hpsearch.config import SearchConfig
 from hpsearch.experience import learned
-from hpsearch.pruners import Referee
+from hpsearch.pruners import referee
 from hpsearch.settings.rules import num_promoted
 from hpsearch.settings.stage_sections import LEARNING
 from hpsearch.space import SearchSpace
@@ -52,7 +52,7 @@ class StageRun:
     ) -> None:
         self.index, self.space, self.first = index, space, first
         self.trials: list[TrialRecord] = []
-        self._config, self._stage = config, config.stages[index]
+        self.follow(config)
         self._points = config.enqueue if index == 0 else ()
         self._sampled = space.with_fixed(self._stage.fixed or {})
         self._model = model or Model(config.search_space, epochs=self._stage.epochs)
@@ -67,18 +67,14 @@ class StageRun:
         learns = self._stage.sampler in LEARNING or self._stage.compares
         self._lockstep = learns and config.study.reproducible
         self._ahead = self._stage.generation if learns else ASK_AHEAD
-        self._referee: Referee | None = None
-        if self._stage.pruner is not None:
-            self._referee = Referee(
-                self._stage.pruner,
-                epochs=self._stage.epochs,
-                sign=config.study.sign,
-                seed=config.study.seed,
-                live=not self._lockstep,
-            )
+        self._referee = referee(self._stage, config.study, live=not self._lockstep)
         self._generation: list[TrialRecord] = []
         self._asked = 0
         self._exhausted = False
+
+    def follow(self, config: SearchConfig) -> None:
+        """Go by a config, which may be the search's with a length that was left to the data."""
+        self._config, self._stage = config, config.stages[self.index]
 
     @property
     def name(self) -> str:
@@ -104,7 +100,10 @@ class StageRun:
         """Return how many trials may be asked for now, with so many waiting for a worker."""
         if self._lockstep:
             waiting = sum(record.number >= self.first for record in self._generation)
-        return max(0, min(self.unasked, self._ahead - waiting))
+        most, pilot = self.unasked, self._config.pilot
+        if self.index == 0 and pilot is not None and pilot.length is None:
+            most = min(most, pilot.trials - self._asked)
+        return max(0, min(most, self._ahead - waiting))
 
     def ask(self, number: int) -> TrialRecord | None:
         """Return a new waiting trial, or None if the space is used up."""
@@ -112,9 +111,8 @@ class StageRun:
         if params is None:
             self._exhausted = True
             return None
-        record = TrialRecord(
-            number, self.index, params, self._config.spec(params), self._stage.epochs
-        )
+        epochs = self._config.epochs(self.index, number)
+        record = TrialRecord(number, self.index, params, self._config.spec(params), epochs)
         self._asked += 1
         self._take(record)
         return record
@@ -169,12 +167,12 @@ class StageRun:
                 self._referee.settle(record.number, record.score, record.state)
         self._generation = [record for record in self._generation if not record.ended]
 
-    def prunes(self, record: TrialRecord, epoch: int) -> bool:
+    def prunes(self, record: TrialRecord, epoch: float) -> bool:
         """Return whether a trial is to end early, with the score of this epoch."""
         score = record.history.get(epoch)
         if self._referee is None or score is None:
             return False
-        return self._referee.judge(record.number, epoch, score) and epoch < record.epochs
+        return self._referee.judge(record.number, int(epoch), score) and epoch < record.epochs
 
     def leave(self) -> list[TrialRecord]:
         """Return the trials that go on in the next stage, which are then no longer here."""
@@ -189,10 +187,12 @@ class StageRun:
         return going
 
     def _results(self) -> list[StageResult]:
+        # A search's first trials may have had more epochs than the rest.
+        until = self._stage.epochs
         return [
-            StageResult(record.number, record.params, record.score)
+            StageResult(record.number, record.params, score)
             for record in self.trials
-            if record.state != "failed" and record.score is not None
+            if record.state != "failed" and (score := record.score_within(until)) is not None
         ]
 
     def conclude(self) -> tuple[SearchSpace, tuple[Verdict, ...]]:

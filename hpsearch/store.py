@@ -14,8 +14,8 @@ from workers.messages import Checkpoint, EpochReport
 from workers.tensors import canonical
 
 _ADVANCE = (
-    "UPDATE trials SET epochs_done = ?4"
-    " WHERE number = ?1 AND attempt = ?2 AND state = 'running' AND epochs_done = ?3 - 1"
+    "UPDATE trials SET epochs_done = coalesce(?4, epochs_done) WHERE number = ?1"
+    " AND attempt = ?2 AND state = 'running' AND epochs_done >= ?3 - 1 AND epochs_done < ?3"
 )
 _ADD_EPOCH = "INSERT INTO epochs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _ADD_LAYER = "INSERT INTO layers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -86,7 +86,7 @@ class Store:
         statement = "INSERT INTO stages VALUES (?, ?, 'running', ?, '[]', ?)"
         self._database.change_one(statement, number, name, json.dumps(space), first)  # in order
 
-    def promote_trial(self, number: int, stage: int, epochs: int) -> None:
+    def promote_trial(self, number: int, stage: int, epochs: float) -> None:
         """Write down that a complete trial goes on in a stage, to ``epochs`` in all."""
         statement = (
             "UPDATE trials SET stage = ?2, epochs = ?3, state = 'waiting', reason = NULL"
@@ -99,7 +99,7 @@ class Store:
         statement = "UPDATE stages SET state = 'complete', verdicts = ? WHERE number = ?"
         self._database.change_one(statement, canonical(verdicts), number)
 
-    def add_trial(self, number: int, stage: int, params: Mapping[str, Any], epochs: int) -> None:
+    def add_trial(self, number: int, stage: int, params: Mapping[str, Any], epochs: float) -> None:
         """Write down a new trial, waiting."""
         statement = "INSERT INTO trials VALUES (?, ?, ?, ?, 'waiting', 0, 0, 0, NULL, NULL, NULL)"
         self._database.change_one(statement, number, stage, canonical(params), epochs)
@@ -115,13 +115,13 @@ class Store:
     def record(self, reports: Iterable[EpochReport]) -> tuple[EpochReport, ...]:
         """Write down epochs, as one, and return the reports that were accepted.
 
-        Accepted is what comes from a running trial's current attempt and is its next
-        epoch, so none counts twice. An accepted report of a failure writes no epoch.
+        Accepted is what comes from a running trial's current attempt and is its next epoch,
+        or a part of it, so none counts twice. An accepted report of a failure writes no epoch.
         """
         with self.transaction():
             return tuple(report for report in reports if self._accept(report))
 
-    def note_failure(self, number: int, attempt: int, epoch: int, cause: str) -> None:
+    def note_failure(self, number: int, attempt: int, epoch: float, cause: str) -> None:
         """Write down why the current attempt ended; its trial waits for another."""
         with self.transaction():
             self._database.change_one(
@@ -186,7 +186,7 @@ class Store:
 
     def _accept(self, report: EpochReport) -> bool:
         trial, attempt, epoch = report.trial, report.attempt, report.epoch
-        reached = epoch if report.failure is None else epoch - 1
+        reached = epoch if report.failure is None else None
         if not self._database.change(_ADVANCE, trial, attempt, epoch, reached):
             return False
         if report.failure is not None:

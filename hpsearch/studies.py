@@ -62,7 +62,7 @@ class StageStudy:
         seed: int,
         sampler: str = "random",
         first: int = 0,
-        epochs: int = 1,
+        epochs: float = 1,
         model: Model | None = None,
     ) -> None:
         self._space, self._seed, self._sampler, self._first = space, seed, sampler, first
@@ -131,7 +131,7 @@ class StageStudy:
         number: int,
         score: float | None,
         state: str = "complete",
-        scores: Mapping[int, float | None] | None = None,
+        scores: Mapping[float, float | None] | None = None,
     ) -> None:
         """Take note of how a trial ended; without a finite score it counts as failed.
 

@@ -1,5 +1,6 @@
 """What the master knows of each trial, and how trials are put into packs."""
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
@@ -30,14 +31,14 @@ class TrialRecord:
     stage: int
     params: Mapping[str, Any]
     spec: NetworkSpec
-    epochs: int
+    epochs: float
     state: str = "waiting"
     attempt: int = 0
     failures: int = 0
-    epochs_done: int = 0
+    epochs_done: float = 0
     score: float | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
-    history: dict[int, float] = field(default_factory=dict)
+    history: dict[float, float] = field(default_factory=dict)
     last: Checkpoint | None = None
     reason: str | None = None
 
@@ -59,13 +60,21 @@ class TrialRecord:
         if score is not None and (self.score is None or score > self.score):
             self.score, self.metrics = score, report.metrics
 
-    def best_within(self, marks: Iterable[int]) -> dict[int, float | None]:
+    def score_within(self, epochs: float) -> float | None:
+        """Return the best score within so many epochs."""
+        if self.epochs_done <= epochs:
+            return self.score
+        return max(
+            (score for epoch, score in self.history.items() if epoch <= epochs), default=None
+        )
+
+    def best_within(self, marks: Iterable[float]) -> dict[float, float | None]:
         """Return the best score within each number of epochs that the trial has had.
 
         Where it was pruned before a mark, its own last epoch stands for that.
         """
         scored = sorted(self.history.items())
-        found: dict[int, float | None] = {}
+        found: dict[float, float | None] = {}
         for mark in sorted(marks):
             within = [(epoch, score) for epoch, score in scored if epoch <= mark]
             if within:
@@ -74,13 +83,13 @@ class TrialRecord:
                 found.setdefault(last, max(score for _, score in within))
         return found
 
-    def end_from(self, start: int, epochs: int) -> int:
+    def end_from(self, start: float, epochs: float) -> float:
         """Return the epoch that ended a stage of ``epochs`` in all, of which it had ``start``.
 
         That is an earlier one if it then ran out of patience, whether it went on later or not.
         """
-        scores = [score for _, score in sorted(self.history.items())]
-        for epoch in range(start + 1, min(epochs, len(scores)) + 1):
+        scores = [score for epoch, score in sorted(self.history.items()) if epoch >= 1]
+        for epoch in range(math.floor(start) + 1, math.floor(min(epochs, len(scores))) + 1):
             if out_of_patience(scores[:epoch], self.spec.patience) is not None:
                 return epoch
         return epochs
@@ -105,7 +114,7 @@ class TrialRecord:
         start = self.last.epoch if self.last else 0
         return (structure(self.spec), self.epochs, start, alone)
 
-    def promote(self, stage: int, epochs: int) -> None:
+    def promote(self, stage: int, epochs: float) -> None:
         """Let a complete trial go on in another stage, to so many epochs in all."""
         self.stage, self.epochs, self.state, self.reason = stage, epochs, "waiting", None
 

@@ -95,7 +95,7 @@ def run_here(config: SearchConfig, path: Path, **options: Any) -> tuple[RunFolde
     return folder, session.run(config, folder, place, begin, **options)
 
 
-def a_report(trial: int, epoch: int, score: float | None = 0.5, **values: Any) -> EpochReport:
+def a_report(trial: int, epoch: float, score: float | None = 0.5, **values: Any) -> EpochReport:
     """Return the report of an epoch; a score of None stands for one without the metric."""
     metrics = {"train_loss": 1.0} | ({} if score is None else {"val_accuracy": score})
     saved = None if score is None else a_checkpoint(trial, epoch, score)
@@ -103,7 +103,7 @@ def a_report(trial: int, epoch: int, score: float | None = 0.5, **values: Any) -
     return EpochReport(trial=trial, epoch=epoch, **(defaults | values))
 
 
-def a_checkpoint(trial: int, epoch: int, score: float) -> Checkpoint:
+def a_checkpoint(trial: int, epoch: float, score: float) -> Checkpoint:
     """Return a checkpoint that no disk has."""
     return Checkpoint(f"{trial}/{epoch}", trial, epoch, score, 100, "ab" * 32)
 

@@ -23,6 +23,16 @@ STAGES: dict[str, list[dict[str, Any]]] = {
     "wilcoxon": [{"num_trials": 20, "epochs": 9, "pruner": "wilcoxon", "generation": 5}],
     "patience": [{"num_trials": 12, "epochs": 9, "pruner": {"type": "patience", "patience": 1}}],
     "threshold": [{"num_trials": 12, "epochs": 4, "pruner": {"type": "threshold", "lower": 0.1}}],
+    "part": [
+        {"num_trials": 12, "epochs": 0.3, "sampler": "sobol"},
+        {"num_trials": 8, "epochs": 5, "promote": 6, "sampler": "gp", "generation": 3},
+        {"num_trials": 4, "epochs": 7, "promote": 4, "pruner": "median", "generation": 2},
+    ],
+    "auto": [
+        {"num_trials": 14, "sampler": "sobol"},
+        {"num_trials": 30, "epochs": 6, "promote": 10, "narrow": {"keep_top": 4}},
+        {"num_trials": 14, "epochs": 10, "promote": 8, "sampler": "gp", "generation": 5},
+    ],
     "promotion": [
         {"num_trials": 12, "epochs": 1},
         {"num_trials": 4, "epochs": 3, "promote": 5, "narrow": {"keep_top": 0.5}},
@@ -44,6 +54,16 @@ PATIENT: dict[str, list[dict[str, Any]]] = {
         {"num_trials": 12, "epochs": 4, "sampler": "sobol"},
         {"num_trials": 6, "epochs": 7, "sampler": "gp", "promote": 6, "generation": 2},
         {"num_trials": 6, "epochs": 10, "sampler": "gp", "promote": 6, "generation": 2},
+    ],
+    "part": [
+        {"num_trials": 12, "epochs": 0.5, "sampler": "sobol"},
+        {"num_trials": 6, "epochs": 7, "sampler": "gp", "promote": 12, "generation": 2},
+        {"num_trials": 6, "epochs": 10, "sampler": "gp", "promote": 12, "generation": 2},
+    ],
+    "auto": [
+        {"num_trials": 12, "sampler": "sobol"},
+        {"num_trials": 20, "epochs": 7, "promote": 12},
+        {"num_trials": 6, "epochs": 10, "sampler": "gp", "promote": 32, "generation": 3},
     ],
     "pruned": [
         {"num_trials": 12, "epochs": 4, "sampler": "sobol", "pruner": "asha", "generation": 4},

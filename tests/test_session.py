@@ -107,6 +107,23 @@ SCENARIOS: dict[str, dict[str, Any]] = {
         "checkpoint__every": 3,
         "study__diagnostics": True,
     },
+    "part": {
+        "stages": [
+            {"name": "coarse", "num_trials": 5, "epochs": 0.4},
+            {"name": "fine", "num_trials": 3, "epochs": 3, "promote": 3},
+        ],
+        "data": {"source": "iris", "folds": 4, "test": {"rows": [0, 7]}},
+        "search_space__batch_normalization": {"type": "categorical", "choices": [True, False]},
+        "study__diagnostics": True,
+    },
+    "auto": {
+        "stages": [
+            {"name": "coarse", "num_trials": 11, "sampler": "sobol"},
+            {"name": "fine", "num_trials": 5, "epochs": 4, "promote": 4},
+        ],
+        "search_space__learning_rate": {"type": "float", "low": 1e-3, "high": 1e4, "log": True},
+        "network__patience": 1,
+    },
     "folds": {
         "data": {"source": "iris", "folds": 3, "repeats": 2, "test": {"rows": [0, 7]}},
         "study__diagnostics": True,

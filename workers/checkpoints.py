@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from workers import files, tensors
 from workers.errors import CheckpointError, cannot_write
 from workers.failpoints import failpoint
-from workers.messages import Checkpoint
+from workers.messages import Checkpoint, is_epoch
 
 MAX_BYTES = 2**28
 
@@ -26,7 +26,7 @@ _PARTS = r"([a-z0-9_]{1,64})=(-?[0-9]+\.[0-9]{4})_trial=([0-9]{5,12})_epoch=([0-
 _NAME = re.compile(_PARTS + r"\.safetensors")
 _WIDTHS = {"accuracy": 6, "mse": 17}
 _REQUIRED: dict[type, tuple[str, ...]] = {
-    int: ("trial", "epoch", "features", "outputs"),
+    int: ("trial", "features", "outputs"),
     float: ("score",),
     str: ("metric", "task"),
     dict: ("spec",),
@@ -48,12 +48,12 @@ class Snapshot:
     metadata: Mapping[str, Any]
 
 
-def file_name(metric: str, score: float, trial: int, epoch: int) -> str:
+def file_name(metric: str, score: float, trial: int, epoch: float) -> str:
     """Return the name of a checkpoint, its score first and at fixed width.
 
-    An index only: 4 decimals, and up to 6 digits before the point, 12 for an mse, in the
-    target's own units. In the C locale ``ls | sort -r`` lists the highest score first, ``ls |
-    sort`` the lowest. Scores below zero come after all others, those nearest to zero last.
+    An index only: whole epochs, 4 decimals, and up to 6 digits before the point, 12 for an mse,
+    in the target's own units. In the C locale ``ls | sort -r`` lists the highest score first,
+    ``ls | sort`` the lowest. Scores below zero come after all others, those nearest to zero last.
 
     >>> file_name("val_accuracy", 0.97222, 42, 10)
     'val_accuracy=0.9722_trial=00042_epoch=0010.safetensors'
@@ -69,14 +69,14 @@ def file_name(metric: str, score: float, trial: int, epoch: int) -> str:
         raise CheckpointError(f"the score of a checkpoint must be finite, not {score}")
     width = _WIDTHS.get(metric.rpartition("_")[2], 11)
     shown = f"{min(max(score, -99999.9999), 10 ** max(width - 5, 6) - 1e-4):z0{width}.4f}"
-    name = f"{metric}={shown}_trial={trial:05d}_epoch={epoch:04d}.safetensors"
+    name = f"{metric}={shown}_trial={trial:05d}_epoch={math.floor(epoch):04d}.safetensors"
     if not _NAME.fullmatch(name):
         raise CheckpointError(f"{name[:200]!a} can't be the name of a checkpoint")
     return name
 
 
 def parse_name(name: str) -> tuple[str, float, int, int]:
-    """Return metric, score (4 decimals), trial and epoch of a checkpoint's name.
+    """Return metric, score (4 decimals), trial and whole epochs of a checkpoint's name.
 
     Raises
     ------
@@ -127,8 +127,7 @@ def load(path: Path, *, expected: Checkpoint | None = None, max_bytes: int = MAX
     CheckpointError
         If the file can't be read or believed, whatever the cause.
     """
-    limit = max_bytes if expected is None else min(max_bytes, expected.size)
-    data = _read(path, limit)
+    data = _read(path, max_bytes if expected is None else min(max_bytes, expected.size))
     try:
         arrays, metadata = tensors.decode(data)
         name = _checked_name(metadata)
@@ -179,6 +178,8 @@ def _checked_name(metadata: Mapping[str, Any]) -> str:
             value = metadata.get(key)
             if not isinstance(value, kind) or isinstance(value, bool):
                 raise CheckpointError(f"its metadata must have {key} as {kind.__name__}")
+    if not is_epoch(metadata.get("epoch")):
+        raise CheckpointError("its metadata must have epoch as int, or as a part of the first")
     return file_name(*(metadata[key] for key in ("metric", "score", "trial", "epoch")))
 
 
@@ -191,8 +192,7 @@ def _read(path: Path, max_bytes: int) -> bytes:
     try:
         return files.read_regular(path, max_bytes)
     except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else None
-        raise _refusal(path, why or str(error)) from error
+        raise _refusal(path, getattr(error, "strerror", None) or str(error)) from error
 
 
 def _refusal(path: Path, why: str) -> CheckpointError:

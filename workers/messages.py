@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeGuard
 
 from workers.nn.layers import Layers
 from workers.nn.spec import NetworkSpec
@@ -26,6 +27,15 @@ class RunSettings:
     diagnostics: bool = False
 
 
+def is_epoch(value: object) -> TypeGuard[float]:
+    """Return whether a value can say how far a trial is: whole epochs, or a part of the first.
+
+    >>> [is_epoch(value) for value in (0, 12, 0.5, 1.5, 2.0, True)]
+    [True, True, True, False, False, False]
+    """
+    return (type(value) is int and value >= 0) or (type(value) is float and 0 < value < 1)
+
+
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
     """A checkpoint file that is safely on disk, in the run's checkpoint folder.
@@ -35,7 +45,7 @@ class Checkpoint:
 
     name: str
     trial: int
-    epoch: int
+    epoch: float
     score: float
     size: int
     digest: str
@@ -45,13 +55,14 @@ class Checkpoint:
 class Trial:
     """One configuration to train until it has seen ``epochs`` epochs in all.
 
-    ``start`` is the checkpoint to go on from, or None to begin at epoch 0. ``attempt``
-    is the fence: the master ignores whatever carries an older number.
+    Below 1 they are that share of the first epoch's mini-batches, rounded up. ``start`` is the
+    checkpoint to go on from, or None to begin at epoch 0. ``attempt`` is the fence: the master
+    ignores whatever carries an older number.
     """
 
     number: int
     spec: NetworkSpec
-    epochs: int
+    epochs: float
     attempt: int = 1
     start: Checkpoint | None = None
 
@@ -66,7 +77,7 @@ class Pack:
 
 @dataclass(frozen=True, slots=True)
 class EpochReport:
-    """What one trial has to say at the end of one epoch.
+    """What one trial has to say at the end of one epoch, or of a part of the first.
 
     ``metrics`` maps names such as ``train_loss``, ``val_accuracy`` and
     ``ema_val_accuracy`` to finite numbers. ``failure`` is the reason if the trial ended
@@ -77,7 +88,7 @@ class EpochReport:
 
     trial: int
     attempt: int
-    epoch: int
+    epoch: float
     metrics: Mapping[str, float]
     seconds: float
     checkpoint: Checkpoint | None = None

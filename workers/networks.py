@@ -1,5 +1,6 @@
 """The networks of a pack's trials, one for each split of the data, in as few stacks as can be."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -37,11 +38,14 @@ class Networks:
         groups = splits.stacks(data, trials[0].spec)
         self._stacks = [_Stack(trials, data, numbers, settings) for numbers in groups]
 
-    def train_epoch(self, epoch: int) -> list[Metrics]:
-        """Train one epoch and return each trial's metrics, the means over the splits."""
+    def train(self, since: float, until: float) -> list[Metrics]:
+        """Train up to the end of an epoch, or of a part of the first, and score.
+
+        Return each trial's metrics, the means over the splits.
+        """
         found: dict[int, list[Metrics]] = {}
         for stack in self._stacks:
-            found |= stack.train_epoch(epoch)
+            found |= stack.train(since, until)
         in_order = [found[number] for number in sorted(found)]
         return [splits.combine(of_trial) for of_trial in zip(*in_order, strict=True)]
 
@@ -116,9 +120,9 @@ class _Stack:
             for trial in self._trials:
                 yield number, trial
 
-    def train_epoch(self, epoch: int) -> dict[int, list[Metrics]]:
-        """Train one epoch and return the trials' metrics by split."""
-        seed, rows = self._settings.seed, self._data[0].rows
+    def train(self, since: float, until: float) -> dict[int, list[Metrics]]:
+        """Train up to the end of an epoch, or of a part of the first; return metrics by split."""
+        seed, rows, epoch = self._settings.seed, self._data[0].rows, math.ceil(until)
         self._probe = self._learner.probe() if self._settings.diagnostics else None
         orders = [
             seeds.generator(seed, Purpose.SHUFFLE, epoch=epoch, split=s).permutation(rows)
@@ -133,6 +137,7 @@ class _Stack:
                 seeds.key(seed, Purpose.DROPOUT, trial=t.number, epoch=epoch, split=s)
                 for s, t in self._members()
             ],
+            part=(since - (epoch - 1), until - (epoch - 1)),
             probe=self._probe,
         )
         metrics, count = self._score(losses), len(self._trials)

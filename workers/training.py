@@ -24,6 +24,10 @@ def train(
 ) -> Iterator[tuple[EpochReport, ...]]:
     """Train the trials of ``pack`` and yield one report a trial and epoch.
 
+    Below 1 a trial's ``epochs`` are a part of the first epoch, which has one report; a trial that
+    goes on from there trains the rest of that epoch, and comes to the numbers of one that trained
+    straight through it.
+
     Each trial starts from its own checkpoint, or from initial weights drawn from the
     search's seed and the trial's number. Where the data has several splits a trial is a
     network for each, its metrics their means. A trial whose numbers stop being finite leaves
@@ -51,7 +55,7 @@ class _Stack:
 
     def __init__(self, pack: Pack, data: Dataset, settings: RunSettings) -> None:
         self.trials = list(pack.trials)
-        self.epoch = 0
+        self.epoch: float = 0
         self._data = data = data.prepared(pack.trials[0].spec.preprocess)
         self._settings, self._folder = settings, Path(settings.folder)
         self._histories: dict[int, list[Metrics]] = {t.number: [] for t in self.trials}
@@ -69,9 +73,10 @@ class _Stack:
     def advance(self) -> tuple[EpochReport, ...]:
         """Train one epoch, score it, write what has to be written, drop who is out."""
         began = time.perf_counter()
-        self.epoch += 1
-        metrics = self._networks.train_epoch(self.epoch)
-        self._networks.observe([self._better(values) for values in metrics])
+        since, self.epoch = self.epoch, min(math.floor(self.epoch) + 1, self.trials[0].epochs)
+        metrics = self._networks.train(since, self.epoch)
+        if self._is_whole:
+            self._networks.observe([self._better(values) for values in metrics])
         layers = self._networks.layers()
         seconds = (time.perf_counter() - began) / len(self.trials)
         reports = tuple(
@@ -90,6 +95,11 @@ class _Stack:
             if members:
                 self._networks.keep(members)
 
+    @property
+    def _is_whole(self) -> bool:
+        """Whether whole epochs are over: what counts these must not count a part of one."""
+        return self.epoch >= 1
+
     def _better(self, metrics: Metrics) -> float:
         score = metrics[self._settings.metric]
         return score if self._settings.direction == "maximize" else -score
@@ -102,7 +112,8 @@ class _Stack:
             reason = f"{bad[0]} became {metrics[bad[0]]} in epoch {self.epoch}"
             return EpochReport(trial.number, trial.attempt, self.epoch, {}, seconds, failure=reason)
         history = self._histories[trial.number]
-        history.append(metrics)
+        if self._is_whole:
+            history.append(metrics)
         stopped = out_of_patience([self._better(m) for m in history], trial.spec.patience)
         last = stopped is not None or self.epoch == trial.epochs
         checkpoint = None

@@ -48,7 +48,7 @@ def curves(run: RunData) -> Markup | None:
             "article",
             tag("h3", f"Trial {trial.number}", tag("small", _subtitle(run, trial))),
             tag("div", _lines(losses, e, "loss"), _lines(scores, e, name), class_="pair"),
-            readings(diagnose([row.metrics for row in e])),
+            readings(diagnose([row.metrics for row in e if row.epoch >= 1])),
         )
         for trial, e in zip(trials, rows, strict=True)
     ]
@@ -87,4 +87,4 @@ def _lines(frame: Frame, epochs: Sequence[EpochRow], name: str) -> Markup:
         pairs = [(row.epoch, row.metrics.get(key.format(name), math.nan)) for row in drawn]
         if any(math.isfinite(value) for _, value in pairs):
             lines.append(line(frame, pairs, kind=kind, title=word))
-    return frame.draw(*lines, label=f"{frame.y.title} over {len(epochs)} epochs")
+    return frame.draw(*lines, label=f"{frame.y.title} over {epochs[-1].epoch} epochs")

@@ -14,6 +14,7 @@ from hpsearch.agreement import Agreement
 from hpsearch.folder import RunFolder
 from hpsearch.narrowing import agreements_of
 from hpsearch.settings.dimensions import CategoricalDimension, Numeric
+from hpsearch.settings.pilots import Length
 from hpsearch.settings.rules import RESCORE
 from hpsearch.space import SearchSpace
 from hpsearch.sqlite.rows import EpochRow, FailureRow, LayerRow, StageRow, TrialRow
@@ -61,7 +62,7 @@ class RunData:
     epochs: Mapping[int, Sequence[EpochRow]]
     layers: Mapping[int, Sequence[LayerRow]]
     failures: tuple[FailureRow, ...]
-    agreements: tuple[Agreement, ...]
+    agreements: tuple[Length | Agreement, ...]
     config: str
     summary: Mapping[str, Any]
     members: Sequence[Mapping[str, Any]]

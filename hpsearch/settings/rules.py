@@ -106,6 +106,9 @@ def _check_sources(where: str, stage: StageConfig, before: StageConfig | None, t
                 rule = f"the first stage has no results to {key} from"
                 raise InputError(rule, f"{key} in {where}", "move it to a later stage")
         return
+    if stage.epochs < 1:
+        rule = f"{where} must train whole epochs: only the first stage may have a part of one"
+        raise InputError(rule, f"epochs {stage.epochs}", "set epochs to 1 or more")
     if isinstance(stage.promote, int) and stage.promote > trials:
         rule = f"{where} can promote at most the {trials} trials of {before.name!r}"
         raise InputError(rule, f"promote {stage.promote}", "lower promote")
@@ -160,7 +163,7 @@ def _check_pruner(where: str, stage: StageConfig) -> None:
         return
     if stage.epochs < 2:
         text = f"{where}: a pruner needs scores before the last epoch"
-        raise InputError(text, "epochs 1", "raise epochs or remove the pruner")
+        raise InputError(text, f"epochs {stage.epochs}", "raise epochs or remove the pruner")
     first = rule.min_epochs if isinstance(rule, HalvingRule) else 1
     first = max(first, getattr(rule, "warmup_epochs", 1), getattr(rule, "patience", 1))
     if first >= stage.epochs:

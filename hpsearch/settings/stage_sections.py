@@ -7,7 +7,7 @@ from pydantic import model_validator
 
 from hpsearch.settings.dimensions import Choice
 from hpsearch.settings.pruner_sections import PrunerRule
-from hpsearch.settings.section import Count, Name, Section, Share
+from hpsearch.settings.section import Count, Epochs, Name, Section, Share
 
 SamplerName = Literal["random", "sobol", "grid", "brute", "tpe", "cmaes", "gp"]
 
@@ -41,15 +41,16 @@ class NarrowConfig(Section):
 class StageConfig(Section):
     """One stage: how many new trials, for how many epochs in all, over which ranges.
 
-    ``promote`` is how many of the last stage's best go on training from their last
-    checkpoints, a count or a share of its trials; ``fixed`` holds dimensions at one value
-    in this stage; ``generation`` is how many trials are asked for before any of their
-    results is told, where a sampler learns or a pruner compares.
+    ``epochs`` below 1, in the first stage, are a part of the first epoch. ``promote`` is how
+    many of the last stage's best go on training from their last checkpoints, a count or a
+    share of its trials; ``fixed`` holds dimensions at one value in this stage;
+    ``generation`` is how many trials are asked for before any of their results is told,
+    where a sampler learns or a pruner compares.
     """
 
     name: Name
     num_trials: Annotated[int, Ge(0), Le(10**6)]
-    epochs: Count
+    epochs: Epochs
     narrow: NarrowConfig | None = None
     promote: Share | Count | None = None
     sampler: SamplerName = "random"

@@ -2,17 +2,19 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from workers import checkpoints
 from workers.errors import CheckpointError
-from workers.messages import Checkpoint
+from workers.messages import Checkpoint, is_epoch
 from workers.nn.layers import LayerStatistics
 
 State = Literal["waiting", "running", "complete", "failed", "pruned", "stopped"]
 """The states of a trial; all but the first two are final."""
+
+_Kind = type | Callable[[object], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +43,13 @@ class TrialRow:
     number: int
     stage: int
     params: Mapping[str, Any]
-    epochs: int
+    epochs: float
     state: State = "waiting"
-    epochs_done: int = 0
+    epochs_done: float = 0
     attempt: int = 0
     failures: int = 0
     reason: str | None = None
-    best_epoch: int | None = None
+    best_epoch: float | None = None
     best_score: float | None = None
 
 
@@ -56,7 +58,7 @@ class EpochRow:
     """An acknowledged epoch; ``checkpoint`` is None without a file or once it is removed."""
 
     trial: int
-    epoch: int
+    epoch: float
     attempt: int
     metrics: Mapping[str, float]
     seconds: float
@@ -68,7 +70,7 @@ class LayerRow:
     """A layer after an acknowledged epoch; layers count from 1, the last has the scores."""
 
     trial: int
-    epoch: int
+    epoch: float
     layer: int
     statistics: LayerStatistics
 
@@ -79,7 +81,7 @@ class FailureRow:
 
     trial: int
     attempt: int
-    epoch: int
+    epoch: float
     cause: str
 
 
@@ -102,8 +104,9 @@ def read_stage(values: Sequence[Any]) -> StageRow:
 def read_trial(values: Sequence[Any]) -> TrialRow:
     """Return the row of a trial; raises `ValueError` if the values can't be one."""
     number, stage, params, epochs, state, *rest = values
-    _require(values[:8], (int, int, str, int, str, int, int, int))
-    for value, kind in zip(values[8:], (str, int, float), strict=True):
+    _require(values[:8], (int, int, str, is_epoch, str, is_epoch, int, int))
+    optional: tuple[_Kind, ...] = (str, is_epoch, float)
+    for value, kind in zip(values[8:], optional, strict=True):
         if value is not None:
             _require([value], (kind,))
     if state not in get_args(State):
@@ -116,7 +119,7 @@ def read_epoch(values: Sequence[Any]) -> EpochRow:
 
     The last five are the checkpoint's name, score, size, digest, and whether it is kept.
     """
-    _require(values[:5], (int, int, int, str, float))
+    _require(values[:5], (int, is_epoch, int, str, float))
     metrics = {
         name: math.nan if value is None else value for name, value in read_object(values[3]).items()
     }
@@ -128,7 +131,7 @@ def read_epoch(values: Sequence[Any]) -> EpochRow:
 
 def read_layer(values: Sequence[Any]) -> LayerRow:
     """Return the row of a layer; raises `ValueError` if the values can't be one."""
-    _require(values[:3], (int, int, int))
+    _require(values[:3], (int, is_epoch, int))
     known = [value for value in values[3:] if value is not None]
     _require(known, (float,) * len(known))
     trial, epoch, layer, *statistics = values
@@ -137,7 +140,7 @@ def read_layer(values: Sequence[Any]) -> LayerRow:
 
 def read_failure(values: Sequence[Any]) -> FailureRow:
     """Return the row of a failure; raises `ValueError` if the values can't be one."""
-    _require(values, (int, int, int, str))
+    _require(values, (int, int, is_epoch, str))
     return FailureRow(*values)
 
 
@@ -149,19 +152,19 @@ def read_object(text: str) -> dict[str, Any]:
     return value
 
 
-def _read_checkpoint(trial: int, epoch: int, values: Sequence[Any]) -> Checkpoint:
+def _read_checkpoint(trial: int, epoch: float, values: Sequence[Any]) -> Checkpoint:
     _require(values, (str, float, int, str))
     name, score, size, digest = values
     try:
-        if checkpoints.parse_name(name)[2:] != (trial, epoch):
+        if checkpoints.parse_name(name)[2:] != (trial, math.floor(epoch)):
             raise ValueError(f"{name} is not of trial {trial}, epoch {epoch}")
     except CheckpointError as error:
         raise ValueError(str(error)) from error
     return Checkpoint(name, trial, epoch, score, size, digest)
 
 
-def _require(values: Sequence[Any], kinds: Sequence[type]) -> None:
+def _require(values: Sequence[Any], kinds: Sequence[_Kind]) -> None:
     """Refuse values of other types, which SQLite would let anybody write."""
     for value, kind in zip(values, kinds, strict=True):
-        if type(value) is not kind:
-            raise ValueError(f"{value!a:.60} is not of type {kind.__name__}")
+        if not (type(value) is kind if isinstance(kind, type) else kind(value)):
+            raise ValueError(f"{value!a:.60} is not of type {kind.__name__.removeprefix('is_')}")

@@ -31,7 +31,7 @@ class Seen:
     """A trial's best score within so many epochs; None if it failed."""
 
     params: Params
-    epochs: int
+    epochs: float
     score: float | None
 
 
@@ -46,7 +46,7 @@ class Model:
         The epochs after which a trial is to be best: the search's longest.
     """
 
-    def __init__(self, space: SearchSpace, *, epochs: int) -> None:
+    def __init__(self, space: SearchSpace, *, epochs: float) -> None:
         self._space, self._epochs = space, epochs
         self._seen: list[Seen] = []
         self._process: GaussianProcess | None = None
@@ -56,13 +56,13 @@ class Model:
         """Whether there are scores enough to learn from."""
         return sum(seen.score is not None for seen in self._seen) >= NEEDED
 
-    def learn(self, params: Params, scores: Mapping[int, float | None]) -> None:
+    def learn(self, params: Params, scores: Mapping[float, float | None]) -> None:
         """Take note of a trial's best score within some numbers of epochs; None: it failed."""
         self._seen += [Seen(params, epochs, score) for epochs, score in scores.items()]
         self._process = None
 
     def propose(
-        self, space: SearchSpace, pending: Sequence[Params], epochs: int, *, seed: int
+        self, space: SearchSpace, pending: Sequence[Params], epochs: float, *, seed: int
     ) -> Params:
         """Return params of the space with the greatest expected improvement after all epochs.
 
@@ -104,11 +104,11 @@ class Model:
         features = rows(self._space, [seen.params for seen in used])
         return GaussianProcess(Inputs(features, times, scales(self._space)), scores)
 
-    def _at(self, some: Sequence[Params], epochs: int) -> Inputs:
+    def _at(self, some: Sequence[Params], epochs: float) -> Inputs:
         features = rows(self._space, some)
         return Inputs(features, np.full(len(some), self._time(epochs)), scales(self._space))
 
-    def _time(self, epochs: int) -> float:
+    def _time(self, epochs: float) -> float:
         """Return 0 for one epoch and 1 for all, on a logarithmic scale."""
         return math.log(epochs) / math.log(max(self._epochs, 2))
 

@@ -63,6 +63,8 @@ class LiveTable:
         self._pace.note(now, state)
         metric = search.config.study.metric
         lines: list[RenderableType] = [self._table(state, search), Text("")]
+        if state.length is not None:
+            lines.append(Text(state.length))
         if state.best is not None:
             best = state.best
             where = f"trial {best.trial} ({best.stage})"
@@ -124,6 +126,7 @@ class PlainLines:
         self._state: Progress | None = None
         self._best: float | None = None
         self._stages = 0
+        self._length: str | None = None
         self._say(title)
 
     def update(self, search: Search) -> None:
@@ -142,6 +145,9 @@ class PlainLines:
                 f"stage {stage.name}: {_counted(stage.trials, 'trial')}; {ranges_text(stage)}"
             )
         self._stages = len(search.stages)
+        if state.length != self._length:
+            self._length = state.length
+            self._say(state.length or "")
         if now - self._spoke >= SUMMARY_SECONDS:
             self._spoke = now
             self._summarize(state)

@@ -42,7 +42,7 @@ class Mark(NamedTuple):
     """How far a search was at some time."""
 
     seconds: float
-    epochs: int
+    epochs: float
     ended: int
 
 

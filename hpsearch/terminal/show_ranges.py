@@ -10,7 +10,7 @@ from rich.text import Text
 
 
 def show_verdicts(stages: Sequence[Mapping[str, Any]], kind: str) -> None:
-    """Print each stage's verdicts and agreement on stdout, as text or as ``json``."""
+    """Print each stage's verdicts, length and agreement on stdout, as text or as ``json``."""
     if kind == "json":
         sys.stdout.write(json.dumps(stages, indent=2, allow_nan=False) + "\n")
         return
@@ -19,8 +19,9 @@ def show_verdicts(stages: Sequence[Mapping[str, Any]], kind: str) -> None:
         sys.stdout.write(f"stage {stage['stage']}{note}\n")
         for verdict in stage["verdicts"]:
             sys.stdout.write(f"  {verdict['text']}\n")
-        if stage["agreement"] is not None:
-            sys.stdout.write(f"  {stage['agreement']['text']}\n")
+        for told in (stage["length"], stage["agreement"]):
+            if told is not None:
+                sys.stdout.write(f"  {told['text']}\n")
 
 
 def agreement_lines(agreements: Sequence[Mapping[str, Any]]) -> list[Text]:

@@ -9,7 +9,7 @@ from hpsearch.results import Results
 from hpsearch.store import Store
 from tests.faults.runs import Lab
 
-Epochs = dict[tuple[int, int], tuple[Any, ...]]
+Epochs = dict[tuple[int, float], tuple[Any, ...]]
 
 
 def outcome(run: Path) -> dict[str, str]:
@@ -51,7 +51,7 @@ def missing(lab: Lab, before: Epochs) -> str | None:
     The search may be going on: what is told is read first, as it is told last.
     """
     lines = lab.witness.read_text().splitlines() if lab.witness.exists() else []
-    told = {(int(t), int(e)) for t, _, e in (line.partition(" ") for line in lines)}
+    told = {(int(t), float(e)) for t, _, e in (line.partition(" ") for line in lines)}
     now = acknowledged(lab.run)
     lost = sorted((told | before.keys()) - now.keys())
     changed = [key for key in before if key in now and now[key] != before[key]]

@@ -52,16 +52,16 @@ def break_numbers(trials: Collection[int], epoch: int, value: float) -> None:
 
     def broken(self: Any, *arguments: Any) -> None:
         begin(self, *arguments)
-        train = self._networks.train_epoch
+        train = self._networks.train
 
-        def spoiled(number: int) -> Any:
-            metrics = train(number)
+        def spoiled(since: float, number: float) -> Any:
+            metrics = train(since, number)
             for trial, values in zip(self.trials, metrics, strict=True):
                 if trial.number in trials and number >= epoch:
                     values |= {"val_accuracy": 1.0, "val_loss": value}
             return metrics
 
-        self._networks.train_epoch = spoiled
+        self._networks.train = spoiled
 
     training._Stack.__init__ = broken  # type: ignore[method-assign]
 

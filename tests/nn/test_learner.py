@@ -277,6 +277,25 @@ def test_labels_outside_the_classes_are_refused(label):
         learner.evaluate(X, y)
 
 
+@pytest.mark.parametrize("size", [7, 39, "full"])
+def test_an_epoch_in_parts_is_an_epoch(size):
+    """Seven and 40 leave 5 rows; 39 and 40 leave 1, which joins them under normalization."""
+    spec = NetworkSpec(
+        batch_normalization=True, dropout=0.3, batch_size=size, optimizer="adam", warmup_epochs=2
+    )
+    whole, parts = (_learner(spec, replace(spec, l2=0.1), ema_decay=0.9) for _ in range(2))
+    now = {"order": np.arange(40)[::-1], "epoch": 1, "dropout_keys": [3, 4]}
+    loss = whole.run_epoch(X, Y, **now)
+    for part in [(0, 0.1), (0.1, 0.7), (0.7, 1)]:
+        mean = parts.run_epoch(X, Y, **now, part=part)
+    np.testing.assert_array_equal(mean, loss)
+    for member in (0, 1):
+        states = [learner.state(member) for learner in (whole, parts)]
+        assert states[0].keys() == states[1].keys()
+        for name, array in states[0].items():
+            np.testing.assert_array_equal(array, states[1][name], name)
+
+
 SCRIPT = """
 import numpy as np
 from workers.nn.activations import ACTIVATIONS

@@ -1,7 +1,8 @@
 """One epoch of a stack: the calls of a step, prepared once, made for every mini-batch."""
 
+import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,15 +16,21 @@ from workers.nn.memory import UPDATES, Memory
 from workers.nn.network import Passes, loss_calls
 from workers.nn.optimizers import OPTIMIZERS
 from workers.nn.products import Call
+from workers.nn.schedules import ROUNDING
 from workers.nn.stack import stack
 from workers.nn.updates import fill_rates, update_calls
+
+WHOLE: Final = (0.0, 1.0)
+"""All of an epoch: the shares of its mini-batches after which to begin and to end."""
 
 
 class Engine:
     """The buffers and calls that train the members of a memory, epoch by epoch."""
 
-    def __init__(self, memory: Memory, layout: Layout, *, rows: int, outputs: int) -> None:
-        self._memory, self._layout, self._rows = memory, layout, rows
+    def __init__(
+        self, memory: Memory, layout: Layout, *, rows: int, outputs: int, epochs: float
+    ) -> None:
+        self._memory, self._layout, self._rows, self._epochs = memory, layout, rows, epochs
         members, kind = memory.rows.shape[0], memory.rows.dtype
         self.net = stack(
             memory.specs,
@@ -76,38 +83,56 @@ class Engine:
         order: Integers,
         *,
         epoch: int,
-        epochs: int,
         keys: Sequence[int],
+        part: tuple[float, float] = WHOLE,
         probe: Probe | None = None,
     ) -> NDArray[np.float64]:
-        """Train one epoch of a budget of ``epochs``; return the mean data losses.
+        """Train an epoch, or a part of it, and return its mean data losses.
 
-        There are one ``x``, ``y`` and row of ``order`` ``(splits, rows)`` for each split.
-        A ``probe`` watches the step of the last full mini-batch.
+        There are one ``x``, ``y`` and row of ``order`` ``(splits, rows)`` for each split. A part
+        that begins midway goes on from one that ended there. A ``probe`` watches the step of the
+        last full mini-batch.
         """
         memory = self._memory
-        fill_rates(memory, self._rates, epoch=epoch, epochs=epochs)
-        self.net.counts[:] = memory.counters[:, UPDATES]
+        first, last = (self._steps_within(share) for share in part)
+        fill_rates(memory, self._rates, epoch=epoch, epochs=self._epochs, done=first)
+        self.net.counts[:] = memory.counters[:, UPDATES] - first
         self._keys[:] = np.array(keys, np.uint64)
-        self._totals[:] = 0
+        self._totals[:] = memory.losses
         for into, values, rows in zip(self._targets, targets(self.net, *y), order, strict=True):
             values.take(rows, 0, into, "clip")
         with np.errstate(all="ignore"):
-            if self._minimizes:
+            if first == last:
+                pass  # the part before has had the only mini-batch
+            elif self._minimizes:
                 self._minimize(x, order, probe)
             else:
-                self._descend(x, order, probe)
-        memory.counters[:, UPDATES] += len(self._rates)
-        return self._totals / self._rows
+                self._descend(x, order[:, : self.rows_within(part[1])], first * self.batch, probe)
+        memory.counters[:, UPDATES] += last - first
+        memory.losses[:] = self._totals if part[1] < 1 else 0
+        return self._totals / self.rows_within(part[1])
 
-    def _descend(self, x: Sequence[NDArray[Any]], order: Integers, probe: Probe | None) -> None:
-        whole = self._whole
-        last = max(whole - self.batch, 0) if probe else whole
-        self._steps(x, order[:, :last].reshape(len(order), -1, self.batch), 0)
+    def _steps_within(self, share: float) -> int:
+        """Return how many steps a share of an epoch has: what has begun is ended."""
+        return max(math.ceil(share * len(self._rates) - ROUNDING), int(share > 0))
+
+    def rows_within(self, share: float) -> int:
+        """Return how many rows a share of an epoch has: those of whole mini-batches."""
+        steps = self._steps_within(share)
+        return steps * self.batch if steps < len(self._rates) else self._rows
+
+    def _descend(
+        self, x: Sequence[NDArray[Any]], order: Integers, start: int, probe: Probe | None
+    ) -> None:
+        """Make the steps of ``order`` from a row on."""
+        whole = min(self._whole, order.shape[1])
+        last = max(whole - self.batch, start) if probe else whole
+        self._steps(x, order[:, start:last].reshape(len(order), -1, self.batch), start)
         if last < whole:
             self._steps(x, order[:, np.newaxis, last:whole], last, probe)
-        if whole < self._rows:
-            self._steps(x, order[:, np.newaxis, whole:], whole, None if whole else probe)
+        if whole < order.shape[1]:
+            rest = order[:, np.newaxis, whole:]
+            self._steps(x, rest, whole, None if whole > start else probe)
 
     def _steps(
         self, x: Sequence[NDArray[Any]], batches: Integers, start: int, probe: Probe | None = None

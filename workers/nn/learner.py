@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from workers.nn import evaluation
 from workers.nn.diagnostics import Probe
-from workers.nn.engine import Engine
+from workers.nn.engine import WHOLE, Engine
 from workers.nn.initializers import initial as initial_row
 from workers.nn.layout import Floats, Integers
 from workers.nn.memory import AVERAGED_EPOCHS, memory
@@ -53,7 +53,7 @@ class Learner:
         *,
         features: int,
         outputs: int,
-        epochs: int,
+        epochs: float,
         rows: int,
         ema_decay: float,
         initial: Sequence[np.random.Generator],
@@ -61,8 +61,7 @@ class Learner:
         dtype: type[np.floating[Any]] = np.float32,
     ) -> None:
         self._layout = plan(specs, features=features, outputs=outputs)
-        self._outputs, self._epochs, self._count = outputs, epochs, rows
-        self._epoch = 0
+        self._sizes, self._epochs, self._epoch = {"rows": rows, "outputs": outputs}, epochs, 0
         first = [
             initial_row(spec, self._layout, rng=rng)
             for spec, rng in zip(specs, initial, strict=True)
@@ -78,7 +77,7 @@ class Learner:
         return self._engine.net.members
 
     def _prepare(self) -> None:
-        self._engine = Engine(self._memory, self._layout, rows=self._count, outputs=self._outputs)
+        self._engine = Engine(self._memory, self._layout, **self._sizes, epochs=self._epochs)
 
     def run_epoch(
         self,
@@ -88,6 +87,7 @@ class Learner:
         order: Integers,
         epoch: int,
         dropout_keys: Sequence[int],
+        part: tuple[float, float] = WHOLE,
         probe: Probe | None = None,
     ) -> NDArray[np.float64]:
         """Train one epoch and return every member's mean data loss ``(members,)``.
@@ -99,19 +99,20 @@ class Learner:
         order
             A permutation of the rows, or one for each split; mini-batches are its
             consecutive parts.
-        epoch
-            Counted from 1.
+        epoch, part
+            Counted from 1; from which share of its mini-batches to which, if not all.
         dropout_keys
             64 random bits per member, new ones each epoch.
         probe
             What watches the layers.
         """
         past, self._epoch = self._memory, epoch
-        inputs = [np.asarray(part, past.rows.dtype) for part in _each(x)]
+        inputs = [np.asarray(rows, past.rows.dtype) for rows in _each(x)]
         orders = np.atleast_2d(order)
-        now = {"epoch": epoch, "epochs": self._epochs}
-        losses = self._engine.run(inputs, _each(y), orders, **now, keys=dropout_keys, probe=probe)
-        self._seen = (inputs, orders)
+        losses = self._engine.run(
+            inputs, _each(y), orders, epoch=epoch, keys=dropout_keys, part=part, probe=probe
+        )
+        self._seen = (inputs, orders[:, : self._engine.rows_within(part[1])])
         past.average_epoch(epoch, self._epochs)
         return losses
 

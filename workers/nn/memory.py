@@ -25,8 +25,9 @@ class Memory:
     ``rows``, ``ema`` and ``swa`` are ``(members, parameters)``, ``ema`` always of float64;
     ``slots`` are ``(members, slots, parameters)``, the statistics of batch normalization
     ``(members, statistics)``; ``counters`` ``(members, 4)`` count updates, epochs in the
-    stochastic average, epochs since the best score ``best`` ``(members,)``, and stalls. The
-    members lie in ``splits`` equal parts, see `workers.nn.stack.Stack`.
+    stochastic average, epochs since the best score ``best`` ``(members,)``, and stalls.
+    ``losses`` ``(members,)`` sum the data losses of an epoch that is not complete. The members lie
+    in ``splits`` equal parts, see `workers.nn.stack.Stack`.
     """
 
     specs: tuple[NetworkSpec, ...]
@@ -39,6 +40,7 @@ class Memory:
     averaged_statistics: Floats
     counters: Integers
     best: NDArray[np.float64]
+    losses: NDArray[np.float64]
     splits: int = 1
 
     def averaged(self, member: int) -> Floats | None:
@@ -58,7 +60,7 @@ class Memory:
         """Return the members with these parameters and statistics of batch normalization."""
         return stack(self.specs, rows, layout, statistics=statistics, splits=self.splits)
 
-    def average_epoch(self, epoch: int, epochs: int) -> None:
+    def average_epoch(self, epoch: int, epochs: float) -> None:
         """Take the parameters after an epoch into the stochastic average if it is their time.
 
         Before it there is none: a trial that goes on with a greater budget begins anew.
@@ -91,6 +93,7 @@ class Memory:
         yield "parameters", self.rows[member]
         yield "counters", self.counters[member]
         yield "best", self.best[member : member + 1]
+        yield "losses", self.losses[member : member + 1]
         for i, name in enumerate(OPTIMIZERS[spec.optimizer].slots):
             yield f"optimizer.{name}", self.slots[member, i]
         if self.ema_decay:
@@ -136,8 +139,8 @@ class Memory:
         """Return a copy with these members only."""
         chosen = list(members)
         specs = tuple(self.specs[member] for member in chosen)
-        names = ("rows", "slots", "ema", "swa", "statistics", "averaged_statistics")
-        arrays = {name: getattr(self, name)[chosen] for name in (*names, "counters", "best")}
+        names = ("rows", "slots", "ema", "swa", "statistics", "averaged_statistics", "counters")
+        arrays = {name: getattr(self, name)[chosen] for name in (*names, "best", "losses")}
         return replace(self, specs=specs, **arrays)
 
 
@@ -166,5 +169,6 @@ def memory(
         zeros(plan.statistics),
         np.zeros((members, 4), np.int64),
         np.full(members, -np.inf),
+        np.zeros(members),
         splits,
     )

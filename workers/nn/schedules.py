@@ -100,14 +100,18 @@ PACE: Final = (
 )
 
 
-def averaging_starts(spec: NetworkSpec, epochs: int) -> int:
+def averaging_starts(spec: NetworkSpec, epochs: float) -> float:
     """Return after how many epochs stochastic weight averaging begins.
+
+    It is of whole epochs: a budget below one has none, and its schedule need not stand still.
 
     >>> averaging_starts(NetworkSpec(swa_fraction=0.25), 20)
     15
     >>> averaging_starts(NetworkSpec(swa_fraction=0.07), 100)
     93
     """
+    if epochs < 1:
+        return 1
     return epochs - int(np.ceil(spec.swa_fraction * epochs - ROUNDING))
 
 
@@ -118,14 +122,14 @@ def plan(spec: NetworkSpec, at: Moments) -> tuple[Times, Times]:
     left of the budget; it stands still while weights are averaged. Of the spec only what
     ``PACE`` names matters.
     """
-    held = np.minimum(at.times, averaging_starts(spec, int(at.epochs)))
+    held = np.minimum(at.times, averaging_starts(spec, at.epochs))
     since, left = held - spec.warmup_epochs, at.epochs - spec.warmup_epochs
     rest = Moments(np.maximum(since, 0), at.width, max(left, at.width), at.stalls)
     shape = SCHEDULES[spec.schedule](spec, rest)
     return np.minimum(1, (at.times + at.width) / max(spec.warmup_epochs, at.width)), shape
 
 
-def momenta(specs: Sequence[NetworkSpec], times: Times, epochs: int) -> Times:
+def momenta(specs: Sequence[NetworkSpec], times: Times, epochs: float) -> Times:
     """Return the momentum of all members at these times ``(steps, members)``.
 
     It grows linearly over the budget from ``momentum_start`` when that is given.

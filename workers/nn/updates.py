@@ -19,14 +19,15 @@ from workers.nn.spec import NetworkSpec
 _pace = attrgetter(*PACE)
 
 
-def fill_rates(memory: Memory, rates: Floats, *, epoch: int, epochs: int) -> None:
+def fill_rates(memory: Memory, rates: Floats, *, epoch: int, epochs: float, done: int = 0) -> None:
     """Fill ``(steps, members, 5)`` with an epoch's numbers for the optimizer's kernel.
 
-    What members have in common is worked out once.
+    ``done`` of its steps are counted among the memory's updates already. What members have in
+    common is worked out once.
     """
     steps, specs = len(rates), memory.specs
     times, counts = epoch - 1 + np.arange(steps) / steps, np.arange(1.0, steps + 1)
-    updates, stalls = memory.counters[:, [UPDATES, STALLS]].T.tolist()
+    updates, stalls = (memory.counters[:, [UPDATES, STALLS]] - [done, 0]).T.tolist()
     paces = [(_pace(spec), stalled) for spec, stalled in zip(specs, stalls, strict=True)]
     plans = {
         pace: plan(spec, Moments(times, 1 / steps, epochs, pace[1]))
@@ -36,7 +37,7 @@ def fill_rates(memory: Memory, rates: Floats, *, epoch: int, epochs: int) -> Non
     rates[:, :, 0] = np.array([spec.learning_rate for spec in specs]) * warm * shape
     rates[:, :, 1] = momenta(specs, times, epochs)
     if OPTIMIZERS[specs[0].optimizer].unbiased:
-        ages = [(s.beta1, s.beta2, done + 1) for s, done in zip(specs, updates, strict=True)]
+        ages = [(s.beta1, s.beta2, age + 1) for s, age in zip(specs, updates, strict=True)]
         unbias = {age: _unbias(*age, steps) for age in set(ages)}
         rates[:, :, 2:4] = np.array([unbias[age] for age in ages]).transpose(2, 0, 1)
     rates[:, :, 4] = updates + counts[:, np.newaxis]
