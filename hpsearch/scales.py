@@ -33,17 +33,10 @@ def to_unit(dimension: Numeric, value: float) -> float:
 
     Places of values outside are below 0 or above 1; a range of one value gives 0.5.
     """
-    return placed(dimension)(value)
-
-
-def placed(dimension: Numeric) -> Callable[[float], float]:
-    """Return :func:`to_unit` of one dimension, for many values."""
-    low, span = to_scale(dimension, dimension.low), width(dimension)
+    span = width(dimension)
     if span == 0:
-        return lambda _: 0.5
-    if dimension.log:
-        return lambda value: (math.log10(value) - low) / span
-    return lambda value: (value - low) / span
+        return 0.5
+    return (to_scale(dimension, value) - to_scale(dimension, dimension.low)) / span
 
 
 def from_unit(dimension: Numeric, place: float) -> float | int:

@@ -1,13 +1,14 @@
 """Params as rows of numbers, places in a range, and candidates to choose from."""
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hpsearch.scales import from_scale, last_step, on_grid, placed, to_scale, width
+from hpsearch.scales import from_scale, last_step, on_grid, to_scale, width
 from hpsearch.settings.dimensions import (
     CategoricalDimension,
     Dimension,
@@ -58,7 +59,7 @@ def _columns(name: str, dimension: Dimension, some: Sequence[Params]) -> list[li
         ]
     if isinstance(dimension, FixedDimension):
         return []
-    place = placed(dimension)
+    place = _unit(dimension)
     return [[place(params[name]) if name in params else INACTIVE for params in some]]
 
 
@@ -114,11 +115,21 @@ def _drawn(
     return _values(dimension, np.clip(places, 0.0, 1.0))
 
 
+def _unit(dimension: Numeric) -> Callable[[float], float]:
+    """Return :func:`hpsearch.scales.to_unit` of one dimension, for many values."""
+    low, span = to_scale(dimension, dimension.low), width(dimension)
+    if span == 0:
+        return lambda _: 0.5
+    if dimension.log:
+        return lambda value: (math.log10(value) - low) / span
+    return lambda value: (value - low) / span
+
+
 def _places(dimension: Numeric) -> Callable[[float], float]:
     """Return what tells where a value lies, from 0 to 1; a step is the middle of its share."""
     low, step = dimension.low, dimension.step
     if dimension.log or step is None:
-        return placed(dimension)
+        return _unit(dimension)
     shares = last_step(dimension) + 1
     return lambda value: ((value - low) / step + 0.5) / shares
 
