@@ -9,7 +9,7 @@ from loop import Loop
 from paired import Values, cells, interval
 from peers import PEERS, optimize
 from simulated import Simulated
-from strategies import strategies
+from strategies import DEFAULT, strategies
 from surrogate import EPOCHS, NETWORK, SPACES, Instance
 from tables import table
 
@@ -19,8 +19,8 @@ from workers.nn.spec import NetworkSpec
 PARAMETERS = 10**6
 """Networks so large that each is trained alone."""
 
-RANDOM, DEFAULT = f"random, {EPOCHS} epochs each", "coarse to fine"
-"""What every strategy is compared with."""
+RANDOM = f"random, {EPOCHS} epochs each"
+"""What every strategy is compared with, beside the default."""
 
 
 class Found(NamedTuple):
