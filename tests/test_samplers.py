@@ -205,7 +205,7 @@ def test_the_gaussian_process_computes_in_one_thread(monkeypatch):
 
 
 def test_the_tables_agree():
-    assert set(SAMPLERS) == set(get_args(SamplerName))
+    assert {"auto", *SAMPLERS} == set(get_args(SamplerName))
     assert {*LEARNING, *ENUMERATING} < set(SAMPLERS)
 
 
