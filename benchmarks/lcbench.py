@@ -9,7 +9,7 @@ from loop import Loop
 from paired import Values, cells, interval
 from peers import PEERS, optimize
 from simulated import Simulated
-from strategies import strategies
+from strategies import DEFAULT, strategies
 from surrogate import EPOCHS, NETWORK, SPACES, Instance
 from tables import table
 
@@ -19,8 +19,8 @@ from workers.nn.spec import NetworkSpec
 PARAMETERS = 10**6
 """Networks so large that each is trained alone."""
 
-RANDOM, DEFAULT = f"random, {EPOCHS} epochs each", "coarse to fine"
-"""What every strategy is compared with."""
+RIVALS = {f"random, {EPOCHS} epochs each": "random", DEFAULT: "the default"}
+"""What every strategy is compared with, by name, and what it is called there."""
 
 
 class Found(NamedTuple):
@@ -60,11 +60,11 @@ def compare(
         epochs = np.mean([one.epochs for some in found for one in some])
         gain = epochs / np.mean([one.ticks for some in found for one in some])
         rows.append([name, regret, f"{epochs:.0f}", f"{gain:.1f}", f"{seconds:.1f}"])
-    rivals = [rival for rival in (RANDOM, DEFAULT) if rival in regrets]
+    rivals = [rival for rival in RIVALS if rival in regrets]
     for row in rows:
         row[2:2] = [cell for rival in rivals for cell in cells(regrets, row[0], rival)]
     title = f"{dims} dimensions, {budget} epochs, {workers} worker{'s' * (workers > 1)}"
-    against = [text for rival in rivals for text in (f"over {rival}", "lower on")]
+    against = [text for rival in rivals for text in (f"over {RIVALS[rival]}", "lower on")]
     return table([title, "regret", *against, "epochs", "speed-up", "s a search"], rows)
 
 

@@ -14,8 +14,8 @@ from optuna.trial import Trial, TrialState
 from simulated import Curves
 
 from hpsearch.config import SearchConfig
-from hpsearch.samplers import distribution
 from hpsearch.space import decode
+from hpsearch.suggestions import distribution
 from workers import messages
 from workers.nn.spec import NetworkSpec
 

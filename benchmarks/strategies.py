@@ -7,6 +7,9 @@ Stages = Sequence[Mapping[str, Any]]
 
 NARROW = {"keep_top": 0.2, "margin": 0.25}
 
+DEFAULT = "promotion, GP: the default"
+"""The strategy of `configs/`."""
+
 
 def strategies(final: int, budget: int) -> dict[str, dict[str, Any]]:
     """Return the stages by name; each would use about ``budget`` epochs, or is cut there.
@@ -47,8 +50,9 @@ def strategies(final: int, budget: int) -> dict[str, dict[str, Any]]:
         "ASHA, TPE": [stage(many * 4, final, pruner="asha", sampler="tpe")],
         "Hyperband": [stage(many * 4, final, pruner="hyperband")],
         "successive halving": halving(final, budget),
-        f"GP, {final} epochs each": [stage(few, final, sampler="gp")],
-        "promotion, GP": led(final, budget),
+        f"GP, {final} epochs each": [stage(few, final, sampler="gp", generation=2)],
+        DEFAULT: led(final, budget),
+        "promotion, GP, generations of 16": led(final, budget, 16),
         f"halving from {short} epochs, Sobol": halving(final, budget, first=short, sampler="sobol"),
     }
     return {
@@ -57,23 +61,29 @@ def strategies(final: int, budget: int) -> dict[str, dict[str, Any]]:
     }
 
 
-def led(final: int, budget: int) -> list[dict[str, Any]]:
+def led(final: int, budget: int, generation: int = 2) -> list[dict[str, Any]]:
     """Return stages that a Gaussian process leads, the best of each trained on.
 
-    The first is a short Sobol sequence of a tenth of the epochs: fewer epochs mislead, and
-    more trials teach the process little of longer training. Only the last stage narrows.
+    - 20 points of a Sobol sequence for a tenth of the epochs, or what a fifth of the budget
+      pays for: fewer epochs mislead, and more trials teach little of longer training.
+    - A third of the epochs: the best third of them beside new trials for 15 % of the budget.
+    - All epochs: the best 15 % and for what is left new trials, few in a ``generation``.
+
+    The ranges are those that all trials of the stage before span: the process itself looks
+    where the good ones are, and what a range has lost it can't try.
     """
     short, third = max(2, final // 10), final // 3
     first = min(20, max(4, budget // 5 // short))
     second = max(2, budget * 15 // 100 // third)
-    on = max(1, first // 3)
-    end = max(1, (second + on) * 3 // 10)
+    on = round(first / 3)
+    end = max(1, (second + on) * 15 // 100)
     used = first * short + second * third + on * (third - short) + end * (final - third)
     last = max(1, (budget - used) // final)
+    rest: dict[str, Any] = {"sampler": "gp", "narrow": {"keep_top": 1.0}}
     return [
         stage(first, short, sampler="sobol"),
-        stage(second, third, sampler="gp", promote=on),
-        stage(last, final, sampler="gp", promote=end, generation=5, narrow=NARROW),
+        stage(second, third, promote=on, generation=2 * generation, **rest),
+        stage(last, final, promote=end, generation=generation, **rest),
     ]
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from annotated_types import Len
 from pydantic import Field, ValidationError
 
-from hpsearch.settings import documents, lint, rules
+from hpsearch.settings import automatic, documents, lint, rules
 from hpsearch.settings.complaints import complain, unknown_key
 from hpsearch.settings.dimensions import Dimension
 from hpsearch.settings.networks import (
@@ -148,7 +148,7 @@ def build(document: Mapping[str, Any]) -> SearchConfig:
         data=sections.data,
         network=parse_network(sections.network),
         search_space=space,
-        stages=sections.stages,
+        stages=automatic.resolved(sections.stages, space),
         checkpoint=sections.checkpoint,
         ensemble=sections.ensemble,
         enqueue=tuple({n: tuples(v) for n, v in point.items()} for point in sections.enqueue),

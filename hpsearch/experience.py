@@ -23,7 +23,7 @@ def experience(
     """
     model = Model(config.search_space, epochs=max(stage.epochs for stage in config.stages))
     index = len(firsts) - 1
-    if config.stages[index].sampler == "gp":
+    if config.stages[index].sampler in ("gp", "tpe"):
         for record in sorted(earlier, key=lambda record: record.number):
             began = bisect_right(firsts, record.number) - 1
             model.learn(record.params, _before(config, began, index, record))

@@ -10,30 +10,22 @@ from dataclasses import dataclass
 from typing import Any
 
 import optuna
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
 from optuna.samplers import BaseSampler
 from optuna.study import Study
 from optuna.trial import Trial, TrialState
 
 from hpsearch.grids import points
-from hpsearch.scales import last_step
-from hpsearch.settings.dimensions import (
-    CategoricalDimension,
-    Dimension,
-    FixedDimension,
-    IntDimension,
-    is_active,
-)
-from hpsearch.space import SearchSpace, decode, encode
-from hpsearch.surrogate.proposals import Model
+from hpsearch.space import SearchSpace, encode
+from hpsearch.suggestions import distribution, known, suggest
+from hpsearch.surrogate.proposals import Model, Seen
 from workers.seeds import Purpose, generator, integer
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+STARTUP = 10
+"""With fewer scores TPE draws at random, as Optuna's has it."""
+
+_SCORED = (TrialState.COMPLETE,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +74,33 @@ def _random(seed: int) -> BaseSampler:
     return optuna.samplers.RandomSampler(seed)
 
 
-def _tpe(seed: int) -> BaseSampler:
-    """Sample where good trials are dense; those still running count as bad ones."""
-    return optuna.samplers.TPESampler(multivariate=True, constant_liar=True, group=True, seed=seed)
+def _tpe(study: Study, space: SearchSpace, ask: Ask) -> Trial:
+    """Sample where good trials are dense; those still running count as bad ones.
+
+    In a later stage that has too few scores of its own, dense among the trials of all stages
+    that have a score after the most epochs of which there are enough (BOHB: Falkner, Klein,
+    Hutter 2018, arXiv 1807.01774).
+    """
+    enough = len(space.free) + 2
+    earlier: Sequence[Seen] = ()
+    if ask.number > ask.index and len(study.get_trials(False, _SCORED)) < max(enough, STARTUP):
+        earlier = ask.model.longest(space, enough)
+    startup = enough if earlier else STARTUP
+    sampler = optuna.samplers.TPESampler(
+        multivariate=True,
+        constant_liar=True,
+        group=True,
+        n_startup_trials=startup,
+        seed=ask.own_seed,
+    )
+    if not earlier:
+        study.sampler = sampler
+        return suggest(study, space)
+    told = optuna.create_study(direction="maximize", sampler=sampler)
+    told.add_trials(known(space, seen.params, seen.score) for seen in earlier)
+    told.add_trials(known(space, params) for params in ask.pending)
+    study.enqueue_trial(suggest(told, space).params)
+    return suggest(study, space)
 
 
 def _cmaes(seed: int) -> BaseSampler:
@@ -153,42 +169,8 @@ SAMPLERS: dict[str, Propose] = {
     "sobol": _sobol,
     "grid": _grid,
     "brute": _drawn(_brute),
-    "tpe": _drawn(_tpe),
+    "tpe": _tpe,
     "cmaes": _drawn(_cmaes),
     "gp": _gp,
 }
 """The samplers by name; None for a trial says that a finite space is used up."""
-
-
-def suggest(study: Study, space: SearchSpace) -> Trial:
-    """Ask the study for a trial and let its sampler suggest every active dimension."""
-    trial = study.ask()
-    params: dict[str, Any] = {}
-    for name in space.free:
-        dimension = space[name]
-        if is_active(dimension, space.complete(params)):
-            params[name] = decode(dimension, _suggested(trial, name, dimension))
-    return trial
-
-
-def _suggested(trial: Trial, name: str, dimension: Dimension) -> Any:
-    match distribution(dimension):
-        case CategoricalDistribution(choices=choices):
-            return trial.suggest_categorical(name, choices)
-        case IntDistribution() as whole:
-            return trial.suggest_int(name, whole.low, whole.high, step=whole.step, log=whole.log)
-        case FloatDistribution() as real:
-            return trial.suggest_float(name, real.low, real.high, log=real.log)
-
-
-def distribution(dimension: Dimension) -> BaseDistribution:
-    """Return Optuna's counterpart, of the values that `hpsearch.space.encode` gives."""
-    if isinstance(dimension, FixedDimension):
-        return CategoricalDistribution([encode(dimension, dimension.value)])
-    if isinstance(dimension, CategoricalDimension):
-        return CategoricalDistribution([json.dumps(choice) for choice in dimension.choices])
-    if dimension.log or dimension.step is None:
-        if isinstance(dimension, IntDimension):
-            return IntDistribution(dimension.low, dimension.high, log=True)
-        return FloatDistribution(dimension.low, dimension.high, log=dimension.log)
-    return IntDistribution(0, last_step(dimension))

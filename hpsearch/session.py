@@ -20,6 +20,7 @@ from hpsearch.folder import RunFolder
 from hpsearch.interrupts import Interrupts
 from hpsearch.loading import Loading, load
 from hpsearch.places import Place, Site, locate, make_executor
+from hpsearch.settings import automatic
 from hpsearch.store import Store
 from workers.data import Dataset
 from workers.errors import HpsearchError
@@ -133,6 +134,8 @@ def _train(
     from hpsearch.settings import sizes
 
     tidy(folder, store)
+    for text in automatic.explained(config):
+        log.info("%s", text)
     search = prepare(config, store, data, workers=executor.workers)
     watch = begin(executor.workers)
     warming: Background[None] | None = None

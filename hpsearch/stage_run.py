@@ -162,7 +162,7 @@ class StageRun:
             if record.number >= self.first:
                 self._study.tell(record.number, record.score, record.state, scores)
             else:
-                self._model.learn(record.params, scores)
+                self._study.learn(record.params, scores)
             if self._referee is not None:
                 self._referee.settle(record.number, record.score, record.state)
         self._generation = [record for record in self._generation if not record.ended]

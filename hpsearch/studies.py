@@ -14,8 +14,9 @@ import optuna
 from optuna.trial import TrialState
 from threadpoolctl import threadpool_limits
 
-from hpsearch.samplers import SAMPLERS, Ask, Propose, distribution, key
+from hpsearch.samplers import SAMPLERS, Ask, Propose, key
 from hpsearch.space import SearchSpace, decode, encode
+from hpsearch.suggestions import known
 from hpsearch.surrogate.proposals import Model
 
 STATES = {
@@ -111,8 +112,8 @@ class StageStudy:
         self, propose: Propose, ask: Ask, given: Mapping[str, Any]
     ) -> tuple[int, dict[str, Any]] | None:
         if given:
-            known = {n: encode(self._space[n], v) for n, v in given.items() if n in self._space}
-            self._study.enqueue_trial(known)
+            point = {n: encode(self._space[n], v) for n, v in given.items() if n in self._space}
+            self._study.enqueue_trial(point)
         # More threads would be in the workers' way, and other sums than those of one.
         limit = threadpool_limits(1) if self._sampler == "gp" else nullcontext()
         with warnings.catch_warnings(), limit:
@@ -151,6 +152,13 @@ class StageStudy:
         self._study.tell(self._numbers[number], value, final)
         self._model.learn(self._pending.pop(number), scores or {self._epochs: value})
 
+    def learn(self, params: Mapping[str, Any], scores: Mapping[int, float | None]) -> None:
+        """Take note of a trial that went on in this stage, by its best within some epochs."""
+        score = scores.get(self._epochs)
+        if score is not None and self._sampler == "tpe" and self._space.contains(params):
+            self._study.add_trial(known(self._space, params, score))
+        self._model.learn(params, scores)
+
     def restore(
         self, number: int, params: Mapping[str, Any], given: Mapping[str, Any] | None = None
     ) -> None:
@@ -168,13 +176,7 @@ class StageStudy:
         self._check_new(number)
         if self._sampler == "cmaes" and self.ask(number, given) == dict(params):
             return
-        names = [name for name in self._space.free if name in params]
-        trial = optuna.trial.create_trial(
-            state=TrialState.RUNNING,
-            params={name: encode(self._space[name], params[name]) for name in names},
-            distributions={name: distribution(self._space[name]) for name in names},
-        )
-        self._study.add_trial(trial)
+        self._study.add_trial(known(self._space, params))
         self._note(number, len(self._study.get_trials(deepcopy=False)) - 1, params)
 
     def _note(self, number: int, index: int, params: Mapping[str, Any]) -> None:

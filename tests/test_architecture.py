@@ -19,7 +19,12 @@ SOURCES = {
 
 PLACES = {
     "ray": ["hpsearch/ray_executor.py", "hpsearch/ray_internals.py", "workers/actor.py"],
-    "optuna": ["hpsearch/samplers.py", "hpsearch/studies.py", "hpsearch/pruners.py"],
+    "optuna": [
+        "hpsearch/samplers.py",
+        "hpsearch/suggestions.py",
+        "hpsearch/studies.py",
+        "hpsearch/pruners.py",
+    ],
     "click": ["hpsearch/cli.py", "hpsearch/terminal/*"],
     "rich": ["hpsearch/cli.py", "hpsearch/terminal/*"],
     "sqlite3": ["hpsearch/sqlite/*"],

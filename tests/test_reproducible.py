@@ -43,6 +43,11 @@ STAGES: dict[str, list[dict[str, Any]]] = {
         {"num_trials": 8, "epochs": 5, "sampler": "gp", "promote": 4, "generation": 3},
         {"num_trials": 4, "epochs": 8, "sampler": "gp", "promote": 3, "generation": 2},
     ],
+    "tpe across stages": [
+        {"num_trials": 10, "epochs": 2, "sampler": "sobol"},
+        {"num_trials": 6, "epochs": 5, "sampler": "tpe", "promote": 4, "generation": 3},
+        {"num_trials": 6, "epochs": 8, "sampler": "tpe", "promote": 6, "generation": 2},
+    ],
     "all": [
         {"num_trials": 12, "epochs": 2, "sampler": "sobol"},
         {"num_trials": 12, "epochs": 6, "promote": 4, "sampler": "tpe", "pruner": "asha"},

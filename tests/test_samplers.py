@@ -19,6 +19,7 @@ from hpsearch.settings.dimensions import (
 from hpsearch.settings.stage_sections import ENUMERATING, LEARNING, SamplerName
 from hpsearch.space import SearchSpace
 from hpsearch.studies import StageStudy
+from hpsearch.surrogate.proposals import Model
 
 INDEPENDENT = ("random", "sobol")
 """The samplers of ranges that do not learn from scores."""
@@ -144,6 +145,50 @@ def test_what_learns_comes_nearer(sampler):
     assert np.median(distances[40:]) < 0.5 * np.median(distances[:10])
 
 
+PLANE = SearchSpace({name: SPACE[name] for name in ("learning_rate", "dropout")})
+
+
+def model(best):
+    """Return what is known of 100 trials each, of which the ``best`` rate does best, by epochs."""
+    known = Model(PLANE, epochs=max(best))
+    rng = np.random.default_rng(0)
+    for epochs, rate in best.items():
+        for decade, dropout in rng.uniform([-6, 0], [1, 0.6], (100, 2)):
+            params = {"learning_rate": 10**decade, "dropout": dropout}
+            known.learn(params, {epochs: -abs(decade - math.log10(rate))})
+    return known
+
+
+def off(stage, rate, numbers):
+    """Return by how many decades the median proposal misses a rate."""
+    decades = [math.log10(stage.ask(number)["learning_rate"]) for number in numbers]
+    return np.median([abs(decade - math.log10(rate)) for decade in decades])
+
+
+def test_tpe_begins_a_stage_with_what_the_longest_trials_before_have_shown():
+    best = {1: 1.0, 5: 1e-4}
+    led, alone = (
+        study("tpe", space=PLANE, first=first, epochs=50, model=model(best)) for first in (200, 0)
+    )
+    assert off(led, 1e-4, range(200, 212)) < 0.8 < off(alone, 1e-4, range(12))
+
+
+def test_tpe_goes_by_the_most_epochs_of_which_there_are_enough():
+    best = {1: 1e-4, 5: 1.0}
+    few = model({1: 1e-4})
+    for _, seen in zip(range(3), model(best).longest(PLANE, 20), strict=False):
+        few.learn(seen.params, {5: seen.score})
+    stage = study("tpe", space=PLANE, first=200, epochs=50, model=few)
+    assert off(stage, 1e-4, range(200, 212)) < 0.8
+
+
+def test_tpe_learns_from_those_that_went_on():
+    stage = study("tpe", space=PLANE, first=200, epochs=50, model=model({1: 1.0}))
+    for seen in model({50: 1e-4}).longest(PLANE, 20):
+        stage.learn(seen.params, {50: seen.score})
+    assert off(stage, 1e-4, range(200, 212)) < 0.8
+
+
 def test_the_gaussian_process_computes_in_one_thread(monkeypatch):
     seen = []
 
@@ -160,7 +205,7 @@ def test_the_gaussian_process_computes_in_one_thread(monkeypatch):
 
 
 def test_the_tables_agree():
-    assert set(SAMPLERS) == set(get_args(SamplerName))
+    assert {"auto", *SAMPLERS} == set(get_args(SamplerName))
     assert {*LEARNING, *ENUMERATING} < set(SAMPLERS)
 
 

@@ -13,7 +13,7 @@ CHOICES: Mapping[str, Collection[str]] = {
     "study.metric": METRICS,
     "data.preprocess": PREPROCESSORS,
     **{f"network.{field}": table for field, table in FAMILIES.items()},
-    "stages.sampler": SAMPLERS,
+    "stages.sampler": ("auto", *SAMPLERS),
     "stages.pruner": PRUNERS,
     "ensemble.method": METHODS,
 }

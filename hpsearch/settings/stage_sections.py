@@ -9,7 +9,7 @@ from hpsearch.settings.dimensions import Choice
 from hpsearch.settings.pruner_sections import PrunerRule
 from hpsearch.settings.section import Count, Epochs, Name, Section, Share
 
-SamplerName = Literal["random", "sobol", "grid", "brute", "tpe", "cmaes", "gp"]
+SamplerName = Literal["auto", "random", "sobol", "grid", "brute", "tpe", "cmaes", "gp"]
 
 LEARNING = ("tpe", "cmaes", "gp")
 """The samplers whose proposals depend on the scores of earlier trials."""

@@ -1,13 +1,14 @@
 """Params as rows of numbers, places in a range, and candidates to choose from."""
 
 import json
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hpsearch.scales import from_scale, last_step, on_grid, to_scale, to_unit, width
+from hpsearch.scales import from_scale, last_step, on_grid, to_scale, width
 from hpsearch.settings.dimensions import (
     CategoricalDimension,
     Dimension,
@@ -58,7 +59,8 @@ def _columns(name: str, dimension: Dimension, some: Sequence[Params]) -> list[li
         ]
     if isinstance(dimension, FixedDimension):
         return []
-    return [[to_unit(dimension, p[name]) if name in p else INACTIVE for p in some]]
+    place = _unit(dimension)
+    return [[place(params[name]) if name in params else INACTIVE for params in some]]
 
 
 def candidates(
@@ -105,22 +107,35 @@ def _drawn(
         ]
     if isinstance(dimension, FixedDimension):
         return [dimension.value] * len(parents)
+    place = _places(dimension)
     places = [
-        _place(dimension, parent[name]) + step if name in parent else place
-        for parent, place, step in zip(parents, fresh, steps, strict=True)
+        place(parent[name]) + step if name in parent else anywhere
+        for parent, anywhere, step in zip(parents, fresh, steps, strict=True)
     ]
     return _values(dimension, np.clip(places, 0.0, 1.0))
 
 
-def _place(dimension: Numeric, value: float) -> float:
-    """Return where a value lies, from 0 to 1; that of a step is the middle of its share."""
-    if dimension.log or dimension.step is None:
-        return to_unit(dimension, value)
-    return ((value - dimension.low) / dimension.step + 0.5) / (last_step(dimension) + 1)
+def _unit(dimension: Numeric) -> Callable[[float], float]:
+    """Return :func:`hpsearch.scales.to_unit` of one dimension, for many values."""
+    low, span = to_scale(dimension, dimension.low), width(dimension)
+    if span == 0:
+        return lambda _: 0.5
+    if dimension.log:
+        return lambda value: (math.log10(value) - low) / span
+    return lambda value: (value - low) / span
+
+
+def _places(dimension: Numeric) -> Callable[[float], float]:
+    """Return what tells where a value lies, from 0 to 1; a step is the middle of its share."""
+    low, step = dimension.low, dimension.step
+    if dimension.log or step is None:
+        return _unit(dimension)
+    shares = last_step(dimension) + 1
+    return lambda value: ((value - low) / step + 0.5) / shares
 
 
 def _values(dimension: Numeric, places: NDArray[np.float64]) -> list[Any]:
-    """Return the values at places, the inverse of :func:`_place`."""
+    """Return the values at places, the inverse of :func:`_places`."""
     if not dimension.log and dimension.step is not None:
         last = last_step(dimension)
         return [on_grid(dimension, min(int(place * (last + 1)), last)) for place in places]

@@ -61,6 +61,15 @@ class Model:
         self._seen += [Seen(params, epochs, score) for epochs, score in scores.items()]
         self._process = None
 
+    def longest(self, space: SearchSpace, enough: int) -> Sequence[Seen]:
+        """Return the scores after the most epochs of which a space has enough; or none."""
+        found: dict[int, list[Seen]] = {}
+        for seen in self._seen:
+            if seen.score is not None and space.contains(seen.params):
+                found.setdefault(seen.epochs, []).append(seen)
+        lengths = [epochs for epochs, some in found.items() if len(some) >= enough]
+        return found[max(lengths)] if lengths else ()
+
     def propose(
         self, space: SearchSpace, pending: Sequence[Params], epochs: float, *, seed: int
     ) -> Params:
