@@ -5,7 +5,7 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from hpsearch.agreement import Curve, agreement
+from hpsearch.agreement import Agreement, Curve, agreement
 from hpsearch.config import SearchConfig
 from hpsearch.experience import experience
 from hpsearch.lengths import measured
@@ -87,9 +87,9 @@ class Agenda:
                     stage.follow(config)
         return self._config
 
-    def conclude(self) -> tuple[Verdict, ...]:
+    def conclude(self, trials: Mapping[int, TrialRecord]) -> tuple[Verdict, ...]:
         """End the current stage."""
-        _, verdicts = self.current.conclude()
+        _, verdicts = self.current.conclude(self._doubted(trials))
         self.verdicts.append(verdicts)
         return verdicts
 
@@ -100,6 +100,15 @@ class Agenda:
         """
         if self.current.index == 0 and (length := self._config.length) is not None:
             return f"stage {length.stage}: {length.text}"
+        found = self._agreement(trials)
+        return None if found is None else f"stage {found.stage}: {found.text}"
+
+    def _doubted(self, trials: Mapping[int, TrialRecord]) -> str | None:
+        """Return the stage before the current one if that was too short to rank."""
+        found = self._agreement(trials)
+        return found.stage if found is not None and found.short else None
+
+    def _agreement(self, trials: Mapping[int, TrialRecord]) -> Agreement | None:
         firsts = [stage.first for stage in self.stages]
         curves = [
             Curve(
@@ -113,8 +122,7 @@ class Agenda:
             for record in trials.values()
         ]
         lengths = [(stage.name, stage.epochs) for stage in self._config.stages]
-        found = agreement(lengths, self.current.index - 1, curves)
-        return None if found is None else f"stage {found.stage}: {found.text}"
+        return agreement(lengths, self.current.index - 1, curves)
 
     @property
     def ended_by(self) -> str | None:
@@ -130,7 +138,7 @@ class Agenda:
         """Begin the next stage and return the trials that go on in it."""
         space, going = self._config.search_space, list[TrialRecord]()
         if self.stages:
-            space, _ = self.current.conclude()
+            space, _ = self.current.conclude(self._doubted(trials))
             going = self.current.leave()
         stage = self._make(space, len(trials), trials)
         if isinstance(stage, StageRun):

@@ -52,7 +52,9 @@ def verdicts(path: Path) -> list[dict[str, Any]]:
             and (within := [s for e, s in scores.get(row.number, {}).items() if e <= until])
         ]
         space = SearchSpace.from_json(stage.space)
-        return [v.to_json() for v in conclude(config, stage.number, space, results)[1]]
+        before = config.stages[stage.number - 1].name if stage.number else None
+        doubted = before if before in agreed and agreed[before]["short"] else None
+        return [v.to_json() for v in conclude(config, stage.number, space, results, doubted)[1]]
 
     agreed = {found.stage: found.to_json() for found in agreements(config, stages, trials, epochs)}
     return [

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from hpsearch.evidence import absence, closeness
 from hpsearch.scales import from_scale, snapped, to_scale, to_unit, width
 from hpsearch.settings.dimensions import CategoricalDimension, Dimension, IntDimension, Numeric
 from hpsearch.settings.stage_sections import NarrowConfig
@@ -24,52 +25,114 @@ TRIED = 3
 """How many trials must have had a choice before it can count as beaten."""
 
 
-def remaining(
-    dimension: CategoricalDimension, tried: Sequence[Any], best: Sequence[Any]
-) -> tuple[Any, ...]:
-    """Return the choices that are not clearly beaten.
+def widened(dimension: Dimension, original: Dimension) -> Dimension:
+    """Return all that was ever searched: the config's own dimension, as far as it has grown."""
+    if isinstance(dimension, Numeric) and isinstance(original, Numeric):
+        low, high = min(dimension.low, original.low), max(dimension.high, original.high)
+        return dimension.model_copy(update={"low": low, "high": high})
+    both = isinstance(dimension, CategoricalDimension), isinstance(original, CategoricalDimension)
+    return original if all(both) else dimension
 
-    A choice is dropped when `TRIED` trials had it and none of the best has; at least one
-    stays.
+
+def remaining(
+    verdict: Verdict,
+    dimension: CategoricalDimension,
+    original: Dimension,
+    tried: Sequence[Any],
+    best: Sequence[Any],
+    rule: NarrowConfig,
+) -> Verdict:
+    """Return the verdict with the choices that are not clearly beaten.
+
+    A choice is dropped when `TRIED` trials had it and none of the best has, which must be as
+    improbable as the rule asks; at least one stays. One dropped earlier that is among the best
+    comes back, and all do where the ranks did not hold.
     """
+    wide = widened(dimension, original)
+    every = wide.choices if isinstance(wide, CategoricalDimension) else dimension.choices
+    if verdict.doubted is not None:
+        return replace(verdict, after=every)
     counts, good = Counter(map(json.dumps, tried)), set(map(json.dumps, best))
-    marks = [(choice, json.dumps(choice)) for choice in dimension.choices]
-    stay = tuple(choice for choice, mark in marks if mark in good or counts[mark] < TRIED)
-    return stay or dimension.choices
+    here = set(map(json.dumps, dimension.choices))
+    odds = {
+        mark: absence(len(tried), counts[mark], len(best))
+        for mark in here - good
+        if counts[mark] >= TRIED
+    }
+    beaten = {mark for mark, chance in odds.items() if chance <= rule.significance}
+    stay = tuple(c for c in every if (m := json.dumps(c)) in good or m in here - beaten)
+    return replace(verdict, after=stay, chance=max((odds[mark] for mark in beaten), default=None))
 
 
 def judged(
     verdict: Verdict,
     dimension: Numeric,
     original: Dimension,
-    values: Sequence[float],
+    tried: Sequence[float],
+    best: Sequence[int],
     rule: NarrowConfig | None,
     limit: tuple[float, float],
 ) -> Verdict:
     """Return the verdict with the best value's place, the border case and the next range.
 
-    `values` are those of the best trials; without a rule the range stays.
+    `best` says which of the values `tried` are those of the best trials; without a rule the
+    range stays.
     """
     unit = 1.0 if not isinstance(original, Numeric) or dimension.log else width(original)
-    values = [min(max(value, dimension.low), dimension.high) for value in values]
+    most = widened(dimension, original)
+    wide = (most.low, most.high) if isinstance(most, Numeric) else verdict.before
     place = to_unit(dimension, min(max(verdict.best, dimension.low), dimension.high))
     side = _side(place)
     bounds = verdict.before
+    outermost = side is not None and _is_outermost(dimension, original, side)
+    if side and not outermost and _beyond(side, bounds, tried):
+        side = None
     grown = _grown(dimension, side, limit) if side else bounds
     if grown[0] >= bounds[0] and grown[1] <= bounds[1]:
-        side, grown = None, bounds
-    after = _next_range(dimension, values, rule, unit, None, bounds) if rule else bounds
-    extended = _next_range(dimension, values, rule, unit, side, grown) if rule else grown
-    outermost = side is not None and _is_outermost(dimension, original, side)
+        side, grown, outermost = None, bounds, False
+    after, extended = bounds, grown
+    if rule is not None:
+        places = [to_unit(dimension, value) for value in tried]
+        chance = closeness(places, best) if rule.significance < 1 else None
+        believed = chance is None or chance <= rule.significance
+        verdict = replace(verdict, chance=chance, believed=believed)
+        values = [min(max(tried[index], wide[0]), wide[1]) for index in best]
+        reach = min(values[0], *values), max(values[0], *values)
+        if verdict.doubted is not None:
+            after, extended = wide, _span(wide, grown)
+        elif believed:
+            reach = _reached(reach, bounds, wide)
+            after = _next_range(dimension, values, rule, unit, None, reach)
+            extended = _next_range(dimension, values, rule, unit, side, _span(reach, grown))
+        else:
+            after = _reached((verdict.best, verdict.best), bounds, wide)
+            extended = _span(after, grown)
     return replace(
         verdict,
         place=place,
         at_border=side,
         outermost=outermost,
-        after=extended if rule and rule.at_border == "extend" else after,
+        after=extended if side and rule and rule.at_border == "extend" else after,
         extended=extended if side else None,
         fatal=outermost and rule is not None and rule.at_border == "error",
     )
+
+
+def _beyond(side: Side, bounds: tuple[float, float], tried: Sequence[float]) -> bool:
+    """Return whether trials have looked beyond a border that a narrowing has drawn."""
+    return min(tried) < bounds[0] if side == "low" else max(tried) > bounds[1]
+
+
+def _span(one: tuple[float, float], other: tuple[float, float]) -> tuple[float, float]:
+    return min(one[0], other[0]), max(one[1], other[1])
+
+
+def _reached(
+    best: tuple[float, float], bounds: tuple[float, float], wide: tuple[float, float]
+) -> tuple[float, float]:
+    """Return the range to stay in, on a side where the best lie outside all ever searched."""
+    low = wide[0] if best[0] < bounds[0] else bounds[0]
+    return low, wide[1] if best[1] > bounds[1] else bounds[1]
 
 
 def _side(place: float) -> Side | None:

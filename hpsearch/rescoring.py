@@ -85,6 +85,7 @@ class RescoringRun:
         """Return the trials that go on in the next stage: none."""
         return []
 
-    def conclude(self) -> tuple[SearchSpace, tuple[Verdict, ...]]:
+    def conclude(self, doubted: str | None) -> tuple[SearchSpace, tuple[Verdict, ...]]:
         """Return no ranges and no verdicts."""
+        del doubted
         return self.space, ()

@@ -104,7 +104,7 @@ class Search:
         stage = self._agenda.current
         if self.finished or not stage.is_over:
             return []
-        verdicts = tuple(verdict.to_json() for verdict in self._agenda.conclude())
+        verdicts = tuple(verdict.to_json() for verdict in self._agenda.conclude(self.trials))
         return [ev.EndStage(stage.index, verdicts, self._agenda.note(self.trials)), *self._follow()]
 
     def _follow(self) -> list[ev.Command]:

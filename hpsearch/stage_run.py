@@ -11,12 +11,12 @@ from typing import Any
 
 from hpsearch.config import SearchConfig
 from hpsearch.experience import learned
+from hpsearch.exploration import Exploration
 from hpsearch.pruners import referee
 from hpsearch.settings.rules import num_promoted
 from hpsearch.settings.stage_sections import LEARNING
 from hpsearch.space import SearchSpace
 from hpsearch.stages import StageResult, Verdict, conclude, promoted
-from hpsearch.studies import StageStudy
 from hpsearch.surrogate.proposals import Model
 from hpsearch.trials import TrialRecord
 
@@ -54,16 +54,8 @@ class StageRun:
         self.trials: list[TrialRecord] = []
         self.follow(config)
         self._points = config.enqueue if index == 0 else ()
-        self._sampled = space.with_fixed(self._stage.fixed or {})
         self._model = model or Model(config.search_space, epochs=self._stage.epochs)
-        self._study = StageStudy(
-            self._sampled,
-            seed=config.study.seed,
-            sampler=self._stage.sampler,
-            first=first,
-            epochs=self._stage.epochs,
-            model=self._model,
-        )
+        self._study = Exploration(config, index, space, first=first, model=self._model)
         learns = self._stage.sampler in LEARNING or self._stage.compares
         self._lockstep = learns and config.study.reproducible
         self._ahead = self._stage.generation if learns else ASK_AHEAD
@@ -195,6 +187,9 @@ class StageRun:
             if record.state != "failed" and (score := record.score_within(until)) is not None
         ]
 
-    def conclude(self) -> tuple[SearchSpace, tuple[Verdict, ...]]:
-        """Return the next stage's ranges and a verdict on each of this stage's."""
-        return conclude(self._config, self.index, self.space, self._results())
+    def conclude(self, doubted: str | None) -> tuple[SearchSpace, tuple[Verdict, ...]]:
+        """Return the next stage's ranges and a verdict on each of this stage's.
+
+        ``doubted`` is the stage before it, if that was too short to rank.
+        """
+        return conclude(self._config, self.index, self.space, self._results(), doubted)

@@ -10,8 +10,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hpsearch.config import SearchConfig
-from hpsearch.ranges import judged, remaining
-from hpsearch.settings.dimensions import CategoricalDimension, FixedDimension, Numeric
+from hpsearch.ranges import judged, remaining, widened
+from hpsearch.settings.dimensions import (
+    CategoricalDimension,
+    Dimension,
+    FixedDimension,
+    Numeric,
+)
 from hpsearch.settings.stage_sections import NarrowConfig
 from hpsearch.space import SearchSpace
 from hpsearch.verdicts import Verdict, sentence
@@ -42,8 +47,11 @@ def narrow(
     *,
     limits: Limits | None = None,
     stage: str = "",
+    doubted: str | None = None,
 ) -> tuple[SearchSpace, tuple[Verdict, ...]]:
     """Return the next stage's space and a verdict per dimension.
+
+    A range narrows only where `hpsearch.evidence` says so, and grows back to best values outside.
 
     Parameters
     ----------
@@ -59,14 +67,19 @@ def narrow(
         `error` nothing is raised: the verdict is marked `fatal`, and who runs the search
         ends it. A border that an earlier narrowing has drawn is never fatal.
     limits
-        A range never grows beyond these, and a border that coincides with one of them is
-        no border case.
+        A range never grows beyond these, and such a border is no border case.
     stage
         The stage's name, for the verdicts.
+    doubted
+        An earlier stage whose ranks did not hold: what was narrowed by them grows back.
     """
     ranked = _ranked(results)
-    kept = _best(ranked, rule.keep_top)
-    verdicts = _verdicts(space, first, ranked, kept, rule, limits or {}, stage)
+    kept = len(_best(ranked, rule.keep_top))
+    if rule.significance < 1:  # All dimensions share the level (Bonferroni).
+        level = rule.significance / max(1, len(space.free))
+        rule = rule.model_copy(update={"significance": level})
+    asked = _Question(rule, limits or {}, stage, doubted)
+    verdicts = _verdicts(space, first, ranked, kept, asked)
     return space.with_ranges({verdict.name: verdict.after for verdict in verdicts}), verdicts
 
 
@@ -83,21 +96,35 @@ def border_verdicts(
     `first` is the config's own space where `space` is a narrowed one.
     """
     ranked = _ranked(results)
-    return _verdicts(space, first or space, ranked, ranked, None, limits or {}, stage)
+    asked = _Question(None, limits or {}, stage)
+    return _verdicts(space, first or space, ranked, len(ranked), asked)
 
 
 def conclude(
-    config: SearchConfig, index: int, space: SearchSpace, results: list[StageResult]
+    config: SearchConfig,
+    index: int,
+    space: SearchSpace,
+    results: list[StageResult],
+    doubted: str | None = None,
 ) -> tuple[SearchSpace, tuple[Verdict, ...]]:
-    """Return the ranges of the stage after ``index`` and a verdict on each of its own."""
+    """Return the ranges of the stage after ``index`` and a verdict on each of its own.
+
+    ``doubted`` is the stage before it, if that was too short to rank.
+    """
     stage, following = config.stages[index], config.stages[index + 1 :]
     rule = following[0].narrow if following else None
     first, limits, sampled = config.search_space, config.limits, space.with_fixed(stage.fixed or {})
     if rule is None:
         verdicts = border_verdicts(sampled, results, first=first, limits=limits, stage=stage.name)
     else:
-        _, verdicts = narrow(sampled, first, results, rule, limits=limits, stage=stage.name)
+        known: dict[str, Any] = {"limits": limits, "stage": stage.name, "doubted": doubted}
+        _, verdicts = narrow(sampled, first, results, rule, **known)
     return space.with_ranges({verdict.name: verdict.after for verdict in verdicts}), verdicts
+
+
+def widest(space: SearchSpace, first: SearchSpace) -> SearchSpace:
+    """Return all that was ever searched: the config's ranges, as far as they have grown."""
+    return SearchSpace({name: widened(space[name], first[name]) for name in space})
 
 
 def promoted(results: Sequence[StageResult], keep_top: float) -> tuple[int, ...]:
@@ -123,14 +150,22 @@ def _best(ranked: Sequence[StageResult], keep_top: float) -> Sequence[StageResul
     return ranked[: max(1, int(count))]
 
 
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """By what a stage is judged: the rule, what ranges may grow to, names of stages."""
+
+    rule: NarrowConfig | None
+    limits: Limits
+    stage: str
+    doubted: str | None = None
+
+
 def _verdicts(
     space: SearchSpace,
     first: SearchSpace,
     ranked: Sequence[StageResult],
-    kept: Sequence[StageResult],
-    rule: NarrowConfig | None,
-    limits: Limits,
-    stage: str,
+    kept: int,
+    asked: _Question,
 ) -> tuple[Verdict, ...]:
     verdicts = []
     for name, dimension in space.items():
@@ -138,41 +173,28 @@ def _verdicts(
             continue
         # A dimension need not be in every trial.
         having = [r for r in ranked if name in r.params]
-        values = [r.params[name] for r in kept if name in r.params]
-        verdict = _unmoved(name, stage, dimension, len(having))
-        if len(having) >= NEEDED and values:
-            verdict = replace(verdict, best=having[0].params[name], trial=having[0].number)
-            if isinstance(dimension, CategoricalDimension):
-                tried = [r.params[name] for r in having]
-                after = remaining(dimension, tried, values) if rule else verdict.before
-                verdict = replace(verdict, after=after)
-            else:
-                limit = limits.get(name, (-math.inf, math.inf))
-                verdict = judged(verdict, dimension, first[name], values, rule, limit)
-        verdicts.append(replace(verdict, text=sentence(verdict, narrowed=rule is not None)))
+        tried = [r.params[name] for r in having]
+        best = range(sum(name in result.params for result in ranked[:kept]))
+        verdict = Verdict.unmoved(name, asked.stage, dimension, len(having))
+        if len(having) >= NEEDED and best:
+            verdict = replace(verdict, best=tried[0], trial=having[0].number, doubted=asked.doubted)
+            verdict = _judged(verdict, dimension, first[name], tried, best, asked)
+        narrowed = asked.rule is not None
+        verdicts.append(replace(verdict, text=sentence(verdict, narrowed=narrowed)))
     return tuple(verdicts)
 
 
-def _unmoved(
-    name: str, stage: str, dimension: CategoricalDimension | Numeric, finite: int
+def _judged(
+    verdict: Verdict,
+    dimension: CategoricalDimension | Numeric,
+    original: Dimension,
+    tried: Sequence[Any],
+    best: range,
+    asked: _Question,
 ) -> Verdict:
-    if isinstance(dimension, CategoricalDimension):
-        log, values = False, dimension.choices
-    else:
-        log, values = dimension.log, (dimension.low, dimension.high)
-    return Verdict(
-        name=name,
-        stage=stage,
-        type=dimension.type,
-        log=log,
-        finite=finite,
-        best=None,
-        trial=None,
-        place=None,
-        at_border=None,
-        outermost=False,
-        before=values,
-        after=values,
-        extended=None,
-        fatal=False,
-    )
+    if not isinstance(dimension, CategoricalDimension):
+        limit = asked.limits.get(verdict.name, (-math.inf, math.inf))
+        return judged(verdict, dimension, original, tried, best, asked.rule, limit)
+    if asked.rule is None:
+        return verdict
+    return remaining(verdict, dimension, original, tried, tried[: len(best)], asked.rule)

@@ -152,7 +152,7 @@ class StageStudy:
         self._study.tell(self._numbers[number], value, final)
         self._model.learn(self._pending.pop(number), scores or {self._epochs: value})
 
-    def learn(self, params: Mapping[str, Any], scores: Mapping[int, float | None]) -> None:
+    def learn(self, params: Mapping[str, Any], scores: Mapping[float, float | None]) -> None:
         """Take note of a trial that went on in this stage, by its best within some epochs."""
         score = scores.get(self._epochs)
         if score is not None and self._sampler == "tpe" and self._space.contains(params):

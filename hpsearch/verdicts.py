@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
+from hpsearch.settings.dimensions import CategoricalDimension, Numeric
 from hpsearch.space import range_text, text_of, tuples
 
 Side = Literal["low", "high"]
@@ -37,6 +38,13 @@ class Verdict:
         ``at_border: extend``.
     fatal
         Whether the search is to end here, as ``at_border: error`` asks.
+    chance
+        How probable it is that as many trials lie as close together as the best do, or, where
+        a choice was dropped, that none of the best has it. None if it was not asked.
+    believed
+        Whether that is improbable enough for the range to narrow.
+    doubted
+        The stage whose ranks did not hold, so that what it narrowed is searched again.
     text
         All this in one sentence for a person.
     """
@@ -56,6 +64,35 @@ class Verdict:
     extended: tuple[Any, ...] | None
     fatal: bool
     text: str = ""
+    chance: float | None = None
+    believed: bool = True
+    doubted: str | None = None
+
+    @classmethod
+    def unmoved(
+        cls, name: str, stage: str, dimension: CategoricalDimension | Numeric, finite: int
+    ) -> "Verdict":
+        """Return the verdict that nothing is known of a dimension, which stays as it is."""
+        if isinstance(dimension, CategoricalDimension):
+            log, values = False, dimension.choices
+        else:
+            log, values = dimension.log, (dimension.low, dimension.high)
+        return cls(
+            name=name,
+            stage=stage,
+            type=dimension.type,
+            log=log,
+            finite=finite,
+            best=None,
+            trial=None,
+            place=None,
+            at_border=None,
+            outermost=False,
+            before=values,
+            after=values,
+            extended=None,
+            fatal=False,
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return what ``json.dumps`` takes and :meth:`from_json` reads back, floats exactly."""
@@ -64,7 +101,8 @@ class Verdict:
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Verdict":
         """Return the verdict that :meth:`to_json` wrote."""
-        return cls(**{field.name: tuples(value[field.name]) for field in fields(cls)})
+        names = [field.name for field in fields(cls)]  # an older one lacks some
+        return cls(**{name: tuples(value[name]) for name in names if name in value})
 
 
 def sentence(verdict: Verdict, *, narrowed: bool) -> str:
@@ -76,8 +114,9 @@ def sentence(verdict: Verdict, *, narrowed: bool) -> str:
     if verdict.type == "categorical":
         return f"{head} of {before}{_choices_text(verdict) * narrowed}"
     if verdict.at_border is None or verdict.extended is None:
-        next_text = f"; next {_range(verdict, verdict.after)}" * narrowed
-        return f"{head} lies inside {before}{next_text}"
+        low, high = verdict.before
+        where = "inside" if low <= verdict.best <= high else "outside"
+        return f"{head} lies {where} {before}{_next_text(verdict) * narrowed}"
     border = {"low": "lower", "high": "upper"}[verdict.at_border]
     beyond = f"{head} lies at the {border} border of {before}; better values may lie beyond"
     return f"{beyond}: {_remedy(verdict, narrowed=narrowed)}"
@@ -91,9 +130,31 @@ def _why_unmoved(verdict: Verdict) -> str:
 
 def _choices_text(verdict: Verdict) -> str:
     dropped = [choice for choice in verdict.before if choice not in verdict.after]
-    if not dropped:
-        return "; all stay"
-    return f"; dropped {', '.join(map(text_of, dropped))}: tried, and never among the best"
+    back = [choice for choice in verdict.after if choice not in verdict.before]
+    texts = [f"back {', '.join(map(text_of, back))}{_doubt(verdict)}"] if back else []
+    if dropped:
+        odds = "" if verdict.chance is None else f" (by chance: p = {verdict.chance:.2g})"
+        names = ", ".join(map(text_of, dropped))
+        texts.append(f"dropped {names}: tried, and never among the best{odds}")
+    return f"; {'; '.join(texts) or 'all stay'}"
+
+
+def _next_text(verdict: Verdict) -> str:
+    """Say what the next range is, and why it does not narrow or why it grows."""
+    after = _range(verdict, verdict.after)
+    if verdict.doubted is None and not verdict.believed and verdict.after == verdict.before:
+        odds = f"p = {verdict.chance:.2g}"
+        return f"; it stays: as many trials lie as close together by chance ({odds})"
+    low, high = verdict.before
+    if verdict.after[0] < low or verdict.after[1] > high:
+        return f"; grows back to {after}{_doubt(verdict)}"
+    if verdict.doubted is not None:
+        return f"; it stays{_doubt(verdict)}"
+    return f"; next {after}"
+
+
+def _doubt(verdict: Verdict) -> str:
+    return f", since the ranks of stage {verdict.doubted} did not hold" if verdict.doubted else ""
 
 
 def _remedy(verdict: Verdict, *, narrowed: bool) -> str:

@@ -28,7 +28,12 @@ TINY: dict[str, Any] = {
     },
     "stages": [
         {"name": "coarse", "num_trials": 6, "epochs": 2},
-        {"name": "fine", "num_trials": 4, "epochs": 4, "narrow": {"keep_top": 0.5}},
+        {
+            "name": "fine",
+            "num_trials": 4,
+            "epochs": 4,
+            "narrow": {"keep_top": 0.5, "significance": 1.0, "explore": 0.0},
+        },
     ],
     "checkpoint": {"every": 1, "keep_top": 4},
     "ensemble": {"method": "top", "size": 3},

@@ -69,7 +69,7 @@ def test_restored_it_asks_and_concludes_the_same(config: SearchConfig, done: int
     run(second, range(done, 6))
     assert second.is_over
     assert [r.params for r in second.trials] == [r.params for r in whole.trials]
-    assert second.conclude() == whole.conclude()
+    assert second.conclude(None) == whole.conclude(None)
 
 
 def test_only_completed_trials_move_the_ranges(config: SearchConfig) -> None:
@@ -79,7 +79,7 @@ def test_only_completed_trials_move_the_ranges(config: SearchConfig) -> None:
         stage = StageRun(config, 0, config.search_space)
         for number, (score, state) in enumerate(fates):
             ended(stage, stage.ask(number), score, state)
-        return stage.conclude()[0]
+        return stage.conclude(None)[0]
 
     fates = [(0.9, "complete"), (0.8, "complete"), (0.1, "complete"), (0.1, "complete")]
     poor: list[tuple[float | None, str]] = [*fates, (0.0, "complete"), (0.0, "complete")]
@@ -93,7 +93,7 @@ def test_the_last_stage_judges_the_borders_and_moves_nothing(config: SearchConfi
     stage = StageRun(config, 1, config.search_space)
     for number in range(4):
         ended(stage, stage.ask(number), number / 10, "complete")
-    space, verdicts = stage.conclude()
+    space, verdicts = stage.conclude(None)
     assert space == config.search_space
     assert [(v.name, v.stage, v.trial) for v in verdicts] == [
         ("learning_rate", "fine", 3),
@@ -108,7 +108,7 @@ def test_the_next_stage_samples_from_the_narrowed_ranges() -> None:
     first = search.stages[0]
     for number in range(6):
         ended(first, search.trials[number], number / 10, "complete")
-    space, _ = first.conclude()
+    space, _ = first.conclude(None)
     second = StageRun(config, 1, space)
     assert all(space.contains(second.ask(number).params) for number in range(6, 10))
     assert space != config.search_space

@@ -34,7 +34,8 @@ def next_of(dimension, values, *, scores=None, first=None, limits=None, **rule):
     space, original = SearchSpace({"x": dimension}), SearchSpace({"x": first or dimension})
     limits = {"x": limits} if limits else None
     found = results("x", values, scores)
-    after, (verdict,) = narrow(space, original, found, NarrowConfig(**rule), limits=limits)
+    asked = NarrowConfig(**{"significance": 1.0, **rule})  # ranges follow the best in any case
+    after, (verdict,) = narrow(space, original, found, asked, limits=limits)
     return after["x"], verdict
 
 
@@ -199,8 +200,12 @@ class TestChoices:
         after, verdict = next_of(kind, values, keep_top=2)
         assert after.choices == ("a", "c", (1, 2))
         assert verdict.text == (
-            "x: best a (trial 0) of a, b, c, [1, 2]; dropped b: tried, and never among the best"
+            "x: best a (trial 0) of a, b, c, [1, 2]; dropped b: tried, and never among the best "
+            "(by chance: p = 0.29)"  # (4/7) (3/6)
         )
+        after, verdict = next_of(kind, values, keep_top=2, significance=0.2)
+        assert after.choices == kind.choices
+        assert verdict.text.endswith("; all stay")
 
     def test_failures_do_not_count_as_tries(self):
         kind = CategoricalDimension(type="categorical", choices=("a", "b"))

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, Gt, Le
+from annotated_types import Ge, Gt, Le, Lt
 from pydantic import model_validator
 
 from hpsearch.settings.dimensions import Choice
@@ -23,12 +23,17 @@ class NarrowConfig(Section):
 
     ``keep_top`` is a share of the finished trials or a count; ``margin`` and
     ``min_width`` are in decades on a log scale, and on a linear one in shares of the
-    dimension's first range.
+    dimension's first range. A range narrows only where the best lie closer together than as
+    many of the trials do by chance, at a level of ``significance`` that all dimensions share
+    (1: in any case).
+    ``explore`` is the share of new trials that are drawn from all that was ever searched.
     """
 
     keep_top: Annotated[float, Gt(0), Le(1)] | Count = 0.2
     margin: Annotated[float, Ge(0)] = 0.25
     min_width: Annotated[float, Ge(0)] = 0.5
+    significance: Annotated[float, Gt(0), Le(1)] = 0.05
+    explore: Annotated[float, Ge(0), Lt(1)] = 0.2
     at_border: Literal["warn", "extend", "error"] = "warn"
 
     @model_validator(mode="after")

@@ -63,7 +63,7 @@ class Model:
 
     def longest(self, space: SearchSpace, enough: int) -> Sequence[Seen]:
         """Return the scores after the most epochs of which a space has enough; or none."""
-        found: dict[int, list[Seen]] = {}
+        found: dict[float, list[Seen]] = {}
         for seen in self._seen:
             if seen.score is not None and space.contains(seen.params):
                 found.setdefault(seen.epochs, []).append(seen)

@@ -1,0 +1,88 @@
+"""What a stage asks: most trials within its ranges, some of all that was ever searched."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from hpsearch.config import SearchConfig
+from hpsearch.settings.stage_sections import ENUMERATING
+from hpsearch.space import SearchSpace
+from hpsearch.stages import widest
+from hpsearch.studies import StageStudy
+from hpsearch.surrogate.proposals import Model
+
+
+class Exploration:
+    """A stage's study, and one more for the share of trials that `narrow.explore` names.
+
+    Those are drawn from the config's own ranges, as far as they have grown, evenly among the
+    stage's new trials: at a share of 0.2 every fifth. So what a narrowing has cut off can come
+    back. They are drawn at random, but by the Gaussian process where the stage's sampler is
+    that: it learns from all trials, wherever they lie.
+
+    Parameters
+    ----------
+    config
+        The search's config.
+    index
+        Which of its stages this is, from 0.
+    space
+        The ranges of this stage.
+    first
+        The number of its first new trial.
+    model
+        What is known of all stages' trials.
+    """
+
+    def __init__(
+        self, config: SearchConfig, index: int, space: SearchSpace, *, first: int, model: Model
+    ) -> None:
+        stage = config.stages[index]
+        fixed, rule = stage.fixed or {}, stage.narrow
+
+        def study(space: SearchSpace, sampler: str) -> StageStudy:
+            return StageStudy(
+                space.with_fixed(fixed),
+                seed=config.study.seed,
+                sampler=sampler,
+                first=first,
+                epochs=stage.epochs,
+                model=model,
+            )
+
+        self._first = first
+        self._inside = self._outside = study(space, stage.sampler)
+        self._share = rule.explore if rule and stage.sampler not in ENUMERATING else 0.0
+        wide = widest(space, config.search_space)
+        if self._share and wide != space:
+            self._outside = study(wide, "gp" if stage.sampler == "gp" else "random")
+
+    def _of(self, number: int) -> StageStudy:
+        """Return the study that a trial is asked of."""
+        index = number - self._first
+        before, after = (math.floor(n * self._share + 1e-9) for n in (index, index + 1))
+        return self._outside if after > before else self._inside
+
+    def ask(self, number: int, given: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
+        """Return the params of a trial, or None; see `StageStudy.ask`."""
+        return self._of(number).ask(number, given)
+
+    def tell(
+        self,
+        number: int,
+        score: float | None,
+        state: str = "complete",
+        scores: Mapping[float, float | None] | None = None,
+    ) -> None:
+        """Take note of how a trial ended; see `StageStudy.tell`."""
+        self._of(number).tell(number, score, state, scores)
+
+    def learn(self, params: Mapping[str, Any], scores: Mapping[float, float | None]) -> None:
+        """Take note of a trial that went on in this stage; see `StageStudy.learn`."""
+        self._inside.learn(params, scores)
+
+    def restore(
+        self, number: int, params: Mapping[str, Any], given: Mapping[str, Any] | None = None
+    ) -> None:
+        """Put back a trial of an interrupted search; see `StageStudy.restore`."""
+        self._of(number).restore(number, params, given)
