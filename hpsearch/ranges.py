@@ -16,7 +16,7 @@ BORDER = 0.05
 """A value within this share of its range's width from an end lies at the border."""
 
 GROWTH = 0.5
-"""By which share of its width a range grows beyond a border (`at_border: extend`)."""
+"""By which share of all that was searched a range grows beyond a border (`at_border: extend`)."""
 
 GROWTH_DECADES = 2.0
 """The most that a logarithmic range grows in one step, in decades."""
@@ -87,7 +87,7 @@ def judged(
     outermost = side is not None and _is_outermost(dimension, original, side)
     if side and not outermost and _beyond(side, bounds, tried):
         side = None
-    grown = _grown(dimension, side, limit) if side else bounds
+    grown = _grown(dimension, side, limit, most) if side else bounds
     if grown[0] >= bounds[0] and grown[1] <= bounds[1]:
         side, grown, outermost = None, bounds, False
     after, extended = bounds, grown
@@ -147,10 +147,15 @@ def _is_outermost(dimension: Numeric, original: Dimension, side: Side) -> bool:
     return dimension.high >= original.high
 
 
-def _grown(dimension: Numeric, side: Side, limit: tuple[float, float]) -> tuple[float, float]:
-    """Return the range with one side moved outwards, within the limits."""
+def _grown(
+    dimension: Numeric, side: Side, limit: tuple[float, float], most: Dimension
+) -> tuple[float, float]:
+    """Return the range with one side moved outwards, within the limits.
+
+    `most` is all that was ever searched: a range that has narrowed grows no less for it.
+    """
     low, high = dimension.low, dimension.high
-    growth = GROWTH * width(dimension)
+    growth = GROWTH * width(most if isinstance(most, Numeric) else dimension)
     if dimension.log:
         growth = min(growth, GROWTH_DECADES)
         if isinstance(dimension, IntDimension):
