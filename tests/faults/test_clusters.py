@@ -162,7 +162,8 @@ def test_a_joined_cluster_dies(
 ) -> None:
     """The search ends in one line, long before Ray would end it, and goes on elsewhere."""
     lab = new_lab()
-    with running(cpus=2, **NAP) as cluster:
+    endless = {"HPSEARCH_FAILPOINT": "file.before_sync=sleep@12+"}  # after the first epochs
+    with running(cpus=2, **endless) as cluster:
         place = ("--workers", "1", "--address", cluster.address)
         started = lab.search(*place, plant=hurry)
         until(lambda: acknowledged(lab.run))
