@@ -40,7 +40,7 @@ class Exploration:
         stage = config.stages[index]
         fixed, rule = stage.fixed or {}, stage.narrow
 
-        def study(space: SearchSpace, sampler: str) -> StageStudy:
+        def study(space: SearchSpace, sampler: str, beside: StageStudy | None = None) -> StageStudy:
             return StageStudy(
                 space.with_fixed(fixed),
                 seed=config.study.seed,
@@ -48,6 +48,7 @@ class Exploration:
                 first=first,
                 epochs=stage.epochs,
                 model=model,
+                beside=beside,
             )
 
         self._first = first
@@ -55,7 +56,8 @@ class Exploration:
         self._share = rule.explore if rule and stage.sampler not in ENUMERATING else 0.0
         wide = widest(space, config.search_space)
         if self._share and wide != space:
-            self._outside = study(wide, "gp" if stage.sampler == "gp" else "random")
+            sampler = "gp" if stage.sampler == "gp" else "random"
+            self._outside = study(wide, sampler, beside=self._inside)
 
     def _of(self, number: int) -> StageStudy:
         """Return the study that a trial is asked of."""

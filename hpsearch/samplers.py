@@ -98,7 +98,8 @@ def _tpe(study: Study, space: SearchSpace, ask: Ask) -> Trial:
         return suggest(study, space)
     told = optuna.create_study(direction="maximize", sampler=sampler)
     told.add_trials(known(space, seen.params, seen.score) for seen in earlier)
-    told.add_trials(known(space, params) for params in ask.pending)
+    inside = [params for params in ask.pending if space.contains(params)]
+    told.add_trials(known(space, params) for params in inside)
     study.enqueue_trial(suggest(told, space).params)
     return suggest(study, space)
 

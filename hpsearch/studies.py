@@ -54,6 +54,8 @@ class StageStudy:
         After how many epochs a trial of the stage ends.
     model
         What is known of all stages' trials; None: nothing yet.
+    beside
+        Another study of the same stage: what that one has asked is known here, too.
     """
 
     def __init__(
@@ -65,14 +67,15 @@ class StageStudy:
         first: int = 0,
         epochs: float = 1,
         model: Model | None = None,
+        beside: "StageStudy | None" = None,
     ) -> None:
         self._space, self._seed, self._sampler, self._first = space, seed, sampler, first
         self._epochs, self._model = epochs, model or Model(space, epochs=epochs)
         self._study = optuna.create_study(direction="maximize")
         self._nobody = self._study.sampler
         self._numbers: dict[int, int] = {}
-        self._pending: dict[int, Mapping[str, Any]] = {}
-        self._tried: set[str] = set()
+        self.pending: dict[int, Mapping[str, Any]] = beside.pending if beside else {}
+        self.tried: set[str] = beside.tried if beside else set()
 
     def ask(self, number: int, given: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
         """Return the params of a trial, in the space's order; it then counts as running.
@@ -93,16 +96,16 @@ class StageStudy:
                 number,
                 number - self._first,
                 again,
-                self._tried,
+                self.tried,
                 self._model,
-                [*self._pending.values()],
+                [*self.pending.values()],
                 self._epochs,
             )
             found = self._propose(SAMPLERS[sampler], ask, point)
             if found is None:
                 return None
             index, params = found
-            if key(params) not in self._tried or not self._space.free:
+            if key(params) not in self.tried or not self._space.free:
                 self._note(number, index, params)
                 return params
             self._study.tell(index, state=TrialState.FAIL)
@@ -150,7 +153,7 @@ class StageStudy:
             final = TrialState.FAIL
         value = score if final is TrialState.COMPLETE else None
         self._study.tell(self._numbers[number], value, final)
-        self._model.learn(self._pending.pop(number), scores or {self._epochs: value})
+        self._model.learn(self.pending.pop(number), scores or {self._epochs: value})
 
     def learn(self, params: Mapping[str, Any], scores: Mapping[float, float | None]) -> None:
         """Take note of a trial that went on in this stage, by its best within some epochs."""
@@ -180,8 +183,8 @@ class StageStudy:
         self._note(number, len(self._study.get_trials(deepcopy=False)) - 1, params)
 
     def _note(self, number: int, index: int, params: Mapping[str, Any]) -> None:
-        self._numbers[number], self._pending[number] = index, params
-        self._tried.add(key(params))
+        self._numbers[number], self.pending[number] = index, params
+        self.tried.add(key(params))
 
     def _check_new(self, number: int) -> None:
         if number in self._numbers:

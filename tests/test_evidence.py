@@ -9,11 +9,13 @@ import pytest
 from scipy import stats
 
 from hpsearch.evidence import DRAWS, absence, closeness
+from hpsearch.exploration import Exploration
 from hpsearch.scales import from_unit
 from hpsearch.settings.dimensions import CategoricalDimension, FloatDimension
 from hpsearch.settings.stage_sections import NarrowConfig
 from hpsearch.space import SearchSpace
 from hpsearch.stages import StageResult, narrow
+from hpsearch.surrogate.proposals import Model
 from tests.pretence import Pretence
 from tests.support import tiny_config
 
@@ -136,3 +138,21 @@ def test_every_fifth_trial_looks_outside(sampler: str, workers: int) -> None:
         t["params"] for t in search.trials.values()
     ]
     assert again.stages[1:] == search.stages[1:]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_what_looks_outside_knows_what_was_asked_inside(seed: int) -> None:
+    kinds = CategoricalDimension(type="categorical", choices=("sgd", "adam", "momentum", "rmsprop"))
+    rule = {"explore": 0.5}
+    stages = [
+        {"name": "coarse", "num_trials": 4, "epochs": 1},
+        {"name": "fine", "num_trials": 4, "epochs": 2, "narrow": rule},
+    ]
+    space = {"optimizer": {"type": "categorical", "choices": list(kinds.choices)}}
+    config = tiny_config(stages=stages, search_space=space, study__seed=seed)
+    narrowed = config.search_space.with_ranges({"optimizer": ("sgd", "adam", "momentum")})
+    model = Model(config.search_space, epochs=2)
+    exploration = Exploration(config, 1, narrowed, first=4, model=model)
+    asked = [exploration.ask(number) for number in range(4, 7)]
+    names = [params["optimizer"] for params in asked if params is not None]
+    assert len(names) == len(set(names)) == 3
