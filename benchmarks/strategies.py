@@ -69,7 +69,8 @@ def led(final: int, budget: int, generation: int = 2) -> list[dict[str, Any]]:
     - A third of the epochs: the best third of them beside new trials for 15 % of the budget.
     - All epochs: the best 15 % and for what is left new trials, few in a ``generation``.
 
-    Ranges narrow where the evidence says so, as they do by default.
+    Ranges narrow where the evidence says so, with a decade on both sides: the process itself looks
+    where the good ones are.
     """
     short, third = max(2, final // 10), final // 3
     first = min(20, max(4, budget // 5 // short))
@@ -78,7 +79,7 @@ def led(final: int, budget: int, generation: int = 2) -> list[dict[str, Any]]:
     end = max(1, (second + on) * 15 // 100)
     used = first * short + second * third + on * (third - short) + end * (final - third)
     last = max(1, (budget - used) // final)
-    rest: dict[str, Any] = {"sampler": "gp", "narrow": {}}
+    rest: dict[str, Any] = {"sampler": "gp", "narrow": {"margin": 1.0}}
     return [
         stage(first, short, sampler="sobol"),
         stage(second, third, promote=on, generation=2 * generation, **rest),
