@@ -6,6 +6,8 @@ from typing import Any
 Stages = Sequence[Mapping[str, Any]]
 
 NARROW = {"keep_top": 0.2, "margin": 0.25}
+BLIND = {"significance": 1.0, "explore": 0.0}
+"""Narrows whatever the evidence says, and never looks outside."""
 
 DEFAULT = "promotion, GP: the default"
 """The strategy of `configs/`."""
@@ -30,6 +32,11 @@ def strategies(final: int, budget: int) -> dict[str, dict[str, Any]]:
             stage(coarse, 1),
             stage(medium, short, narrow=NARROW),
             stage(last, final, narrow=NARROW),
+        ],
+        "coarse to fine, in any case": [
+            stage(coarse, 1),
+            stage(medium, short, narrow=NARROW | BLIND),
+            stage(last, final, narrow=NARROW | BLIND),
         ],
         "coarse to fine, Sobol": [
             stage(coarse, 1, sampler="sobol"),
