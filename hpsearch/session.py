@@ -127,7 +127,7 @@ def _train(
     begin: Callable[[int], Callable[["Search"], None]],
     interrupts: Interrupts,
 ) -> "Search":
-    """Perform the search until every stage is over."""
+    """Perform the search until every stage is over, and part with the workers."""
     from hpsearch.fitted import warm_up
     from hpsearch.master import Master, tidy
     from hpsearch.restoring import prepare
@@ -151,7 +151,8 @@ def _train(
     fits = partial(sizes.check_grown, config, data, executor.memory)
     master = Master(search, folder=folder, store=store, executor=executor, check=fits)
     master.run(watch_and_check)
-    interrupts.install()
+    executor.disconnect()
+    interrupts.install()  # Ray has given up the handlers.
     return search
 
 
@@ -170,7 +171,6 @@ def _conclude(
     from hpsearch.conclusion import conclude
     from hpsearch.master import tidy
 
-    executor.disconnect()
     with closing(Background(executor.close)) as ending:
         conclusion = conclude(folder, config, split, search.verdicts, seconds=seconds)
         ending.result()
