@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import sqlite3
 import stat
 import threading
@@ -14,11 +15,11 @@ from typing import Any
 
 import pytest
 
-from hpsearch import report, trials
+from hpsearch import conclusion, report, trials
 from hpsearch.config import SearchConfig
 from hpsearch.executors import SerialExecutor
 from hpsearch.folder import RunFolder
-from hpsearch.interrupts import Interrupted
+from hpsearch.interrupts import SIGNALS, Interrupted
 from hpsearch.master import Watch
 from hpsearch.places import Site
 from hpsearch.results import Results
@@ -200,6 +201,25 @@ def test_what_a_worker_writes_as_it_ends_is_cleared_away(
     run_here(colours_run.load_config(), run.path)
     assert ended.wait(10)
     assert not last.exists()
+
+
+def test_signals_are_answered_again_once_the_cluster_is_left(
+    colours_run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ray sets their handlers back."""
+
+    def disconnect(self: SerialExecutor) -> None:
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+
+    def conclude(*arguments: Any, **options: Any) -> None:
+        signal.raise_signal(signal.SIGTERM)
+        raise AssertionError("it went on")
+
+    monkeypatch.setattr(SerialExecutor, "disconnect", disconnect)
+    monkeypatch.setattr(conclusion, "conclude", conclude)
+    with pytest.raises(Interrupted):
+        run_here(colours_run.load_config(), tmp_path / "tiny")
 
 
 def test_a_run_killed_before_its_report_has_one_after_a_resume(
