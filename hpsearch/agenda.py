@@ -87,28 +87,21 @@ class Agenda:
                     stage.follow(config)
         return self._config
 
-    def conclude(self, trials: Mapping[int, TrialRecord]) -> tuple[Verdict, ...]:
-        """End the current stage."""
-        _, verdicts = self.current.conclude(self._doubted(trials))
-        self.verdicts.append(verdicts)
-        return verdicts
+    def conclude(self, trials: Mapping[int, TrialRecord]) -> tuple[tuple[Verdict, ...], str | None]:
+        """End the current stage; return its verdicts, and what is known of a stage's length.
 
-    def note(self, trials: Mapping[int, TrialRecord]) -> str | None:
-        """Return whether the stage before the current one was long enough to rank, if known.
-
-        Of the first one, why it is as long as it is, if that was left to the data.
+        That is whether the stage before it was long enough to rank, or, of the first one, why it
+        is as long as it is, if that was left to the data.
         """
-        if self.current.index == 0 and (length := self._config.length) is not None:
-            return f"stage {length.stage}: {length.text}"
         found = self._agreement(trials)
-        return None if found is None else f"stage {found.stage}: {found.text}"
-
-    def _doubted(self, trials: Mapping[int, TrialRecord]) -> str | None:
-        """Return the stage before the current one if that was too short to rank."""
-        found = self._agreement(trials)
-        return found.stage if found is not None and found.short else None
+        doubted = found.stage if found is not None and found.short else None
+        _, verdicts = self.current.conclude(doubted)
+        self.verdicts.append(verdicts)
+        known = found if self.current.index else self._config.length
+        return verdicts, None if known is None else f"stage {known.stage}: {known.text}"
 
     def _agreement(self, trials: Mapping[int, TrialRecord]) -> Agreement | None:
+        """Return how well the stage before the current one ranks, if that can be told."""
         firsts = [stage.first for stage in self.stages]
         curves = [
             Curve(
@@ -138,7 +131,8 @@ class Agenda:
         """Begin the next stage and return the trials that go on in it."""
         space, going = self._config.search_space, list[TrialRecord]()
         if self.stages:
-            space, _ = self.current.conclude(self._doubted(trials))
+            afters = {verdict.name: verdict.after for verdict in self.verdicts[-1]}
+            space = self.current.space.with_ranges(afters)
             going = self.current.leave()
         stage = self._make(space, len(trials), trials)
         if isinstance(stage, StageRun):

@@ -104,8 +104,8 @@ class Search:
         stage = self._agenda.current
         if self.finished or not stage.is_over:
             return []
-        verdicts = tuple(verdict.to_json() for verdict in self._agenda.conclude(self.trials))
-        return [ev.EndStage(stage.index, verdicts, self._agenda.note(self.trials)), *self._follow()]
+        found, note = self._agenda.conclude(self.trials)
+        return [ev.EndStage(stage.index, tuple(v.to_json() for v in found), note), *self._follow()]
 
     def _follow(self) -> list[ev.Command]:
         ended_by = self._agenda.ended_by
