@@ -1,14 +1,11 @@
 """The next range of one dimension, from the values of the best trials."""
 
-import json
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
-from hpsearch.evidence import absence, closeness
+from hpsearch.evidence import closeness
 from hpsearch.scales import from_scale, snapped, to_scale, to_unit, width
-from hpsearch.settings.dimensions import CategoricalDimension, Dimension, IntDimension, Numeric
+from hpsearch.settings.dimensions import Dimension, IntDimension, Numeric
 from hpsearch.settings.stage_sections import NarrowConfig
 from hpsearch.verdicts import Side, Verdict
 
@@ -21,47 +18,13 @@ GROWTH = 0.5
 GROWTH_DECADES = 2.0
 """The most that a logarithmic range grows in one step, in decades."""
 
-TRIED = 3
-"""How many trials must have had a choice before it can count as beaten."""
 
-
-def widened(dimension: Dimension, original: Dimension) -> Dimension:
-    """Return all that was ever searched: the config's own dimension, as far as it has grown."""
-    if isinstance(dimension, Numeric) and isinstance(original, Numeric):
-        low, high = min(dimension.low, original.low), max(dimension.high, original.high)
-        return dimension.model_copy(update={"low": low, "high": high})
-    both = isinstance(dimension, CategoricalDimension), isinstance(original, CategoricalDimension)
-    return original if all(both) else dimension
-
-
-def remaining(
-    verdict: Verdict,
-    dimension: CategoricalDimension,
-    original: Dimension,
-    tried: Sequence[Any],
-    best: Sequence[Any],
-    rule: NarrowConfig,
-) -> Verdict:
-    """Return the verdict with the choices that are not clearly beaten.
-
-    A choice is dropped when `TRIED` trials had it and none of the best has, which must be as
-    improbable as the rule asks; at least one stays. One dropped earlier that is among the best
-    comes back, and all do where the ranks did not hold.
-    """
-    wide = widened(dimension, original)
-    every = wide.choices if isinstance(wide, CategoricalDimension) else dimension.choices
-    if verdict.doubted is not None:
-        return replace(verdict, after=every)
-    counts, good = Counter(map(json.dumps, tried)), set(map(json.dumps, best))
-    here = set(map(json.dumps, dimension.choices))
-    odds = {
-        mark: absence(len(tried), counts[mark], len(best))
-        for mark in here - good
-        if counts[mark] >= TRIED
-    }
-    beaten = {mark for mark, chance in odds.items() if chance <= rule.significance}
-    stay = tuple(c for c in every if (m := json.dumps(c)) in good or m in here - beaten)
-    return replace(verdict, after=stay, chance=max((odds[mark] for mark in beaten), default=None))
+def widened(dimension: Numeric, original: Dimension) -> Numeric:
+    """Return all that was ever searched: the config's own range, as far as it has grown."""
+    if not isinstance(original, Numeric):
+        return dimension
+    low, high = min(dimension.low, original.low), max(dimension.high, original.high)
+    return dimension.model_copy(update={"low": low, "high": high})
 
 
 def judged(
@@ -80,7 +43,6 @@ def judged(
     """
     unit = 1.0 if not isinstance(original, Numeric) or dimension.log else width(original)
     most = widened(dimension, original)
-    wide = (most.low, most.high) if isinstance(most, Numeric) else verdict.before
     place = to_unit(dimension, min(max(verdict.best, dimension.low), dimension.high))
     side = _side(place)
     bounds = verdict.before
@@ -92,18 +54,15 @@ def judged(
         side, grown, outermost = None, bounds, False
     after, extended = bounds, grown
     if rule is not None:
-        places = [to_unit(dimension, value) for value in tried]
-        chance = closeness(places, best) if rule.significance < 1 else None
-        believed = chance is None or chance <= rule.significance
-        verdict = replace(verdict, chance=chance, believed=believed)
+        verdict = _weighed(verdict, dimension, tried, best, rule)
+        wide = most.low, most.high
         values = [min(max(tried[index], wide[0]), wide[1]) for index in best]
-        reach = min(values[0], *values), max(values[0], *values)
         if verdict.doubted is not None:
             after, extended = wide, _span(wide, grown)
-        elif believed:
-            reach = _reached(reach, bounds, wide)
-            after = _next_range(dimension, values, rule, unit, None, reach)
-            extended = _next_range(dimension, values, rule, unit, side, _span(reach, grown))
+        elif verdict.believed:
+            outer = _reached((min(values), max(values)), bounds, wide)
+            after = _next_range(dimension, values, rule, unit, None, outer)
+            extended = _next_range(dimension, values, rule, unit, side, _span(outer, grown))
         else:
             after = _reached((verdict.best, verdict.best), bounds, wide)
             extended = _span(after, grown)
@@ -118,6 +77,20 @@ def judged(
     )
 
 
+def _weighed(
+    verdict: Verdict,
+    dimension: Numeric,
+    tried: Sequence[float],
+    best: Sequence[int],
+    rule: NarrowConfig,
+) -> Verdict:
+    """Return the verdict with how probable it is that the best lie as close by chance."""
+    if rule.significance == 1:
+        return replace(verdict, chance=None, believed=True)
+    chance = closeness([to_unit(dimension, value) for value in tried], best)
+    return replace(verdict, chance=chance, believed=chance <= rule.significance)
+
+
 def _beyond(side: Side, bounds: tuple[float, float], tried: Sequence[float]) -> bool:
     """Return whether trials have looked beyond a border that a narrowing has drawn."""
     return min(tried) < bounds[0] if side == "low" else max(tried) > bounds[1]
@@ -130,7 +103,7 @@ def _span(one: tuple[float, float], other: tuple[float, float]) -> tuple[float, 
 def _reached(
     best: tuple[float, float], bounds: tuple[float, float], wide: tuple[float, float]
 ) -> tuple[float, float]:
-    """Return the range to stay in, on a side where the best lie outside all ever searched."""
+    """Return the bounds, moved to all ever searched on a side where the best lie outside them."""
     low = wide[0] if best[0] < bounds[0] else bounds[0]
     return low, wide[1] if best[1] > bounds[1] else bounds[1]
 
@@ -148,14 +121,14 @@ def _is_outermost(dimension: Numeric, original: Dimension, side: Side) -> bool:
 
 
 def _grown(
-    dimension: Numeric, side: Side, limit: tuple[float, float], most: Dimension
+    dimension: Numeric, side: Side, limit: tuple[float, float], most: Numeric
 ) -> tuple[float, float]:
     """Return the range with one side moved outwards, within the limits.
 
     `most` is all that was ever searched: a range that has narrowed grows no less for it.
     """
     low, high = dimension.low, dimension.high
-    growth = GROWTH * width(most if isinstance(most, Numeric) else dimension)
+    growth = GROWTH * width(most)
     if dimension.log:
         growth = min(growth, GROWTH_DECADES)
         if isinstance(dimension, IntDimension):

@@ -9,14 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from hpsearch.choices import remaining
 from hpsearch.config import SearchConfig
-from hpsearch.ranges import judged, remaining, widened
-from hpsearch.settings.dimensions import (
-    CategoricalDimension,
-    Dimension,
-    FixedDimension,
-    Numeric,
-)
+from hpsearch.ranges import judged, widened
+from hpsearch.settings.dimensions import CategoricalDimension, Dimension, FixedDimension, Numeric
 from hpsearch.settings.stage_sections import NarrowConfig
 from hpsearch.space import SearchSpace
 from hpsearch.verdicts import Verdict, sentence
@@ -117,14 +113,16 @@ def conclude(
     if rule is None:
         verdicts = border_verdicts(sampled, results, first=first, limits=limits, stage=stage.name)
     else:
-        known: dict[str, Any] = {"limits": limits, "stage": stage.name, "doubted": doubted}
-        _, verdicts = narrow(sampled, first, results, rule, **known)
+        _, verdicts = narrow(
+            sampled, first, results, rule, limits=limits, stage=stage.name, doubted=doubted
+        )
     return space.with_ranges({verdict.name: verdict.after for verdict in verdicts}), verdicts
 
 
 def widest(space: SearchSpace, first: SearchSpace) -> SearchSpace:
     """Return all that was ever searched: the config's ranges, as far as they have grown."""
-    return SearchSpace({name: widened(space[name], first[name]) for name in space})
+    wide = {n: widened(d, first[n]) for n, d in space.items() if isinstance(d, Numeric)}
+    return SearchSpace({name: wide.get(name, first[name]) for name in space})
 
 
 def promoted(results: Sequence[StageResult], keep_top: float) -> tuple[int, ...]:
