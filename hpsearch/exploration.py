@@ -1,8 +1,6 @@
 """What a stage asks: most trials within its ranges, some of all that was ever searched."""
 
 import math
-from collections.abc import Mapping
-from typing import Any
 
 from hpsearch.config import SearchConfig
 from hpsearch.settings.stage_sections import ENUMERATING
@@ -52,39 +50,15 @@ class Exploration:
             )
 
         self._first = first
-        self._inside = self._outside = study(space, stage.sampler)
+        self.inside = self._outside = study(space, stage.sampler)
         self._share = rule.explore if rule and stage.sampler not in ENUMERATING else 0.0
         wide = widest(space, config.search_space)
         if self._share and wide != space:
             sampler = "gp" if stage.sampler == "gp" else "random"
-            self._outside = study(wide, sampler, beside=self._inside)
+            self._outside = study(wide, sampler, beside=self.inside)
 
-    def _of(self, number: int) -> StageStudy:
+    def of(self, number: int) -> StageStudy:
         """Return the study that a trial is asked of."""
         index = number - self._first
         before, after = (math.floor(n * self._share + 1e-9) for n in (index, index + 1))
-        return self._outside if after > before else self._inside
-
-    def ask(self, number: int, given: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
-        """Return the params of a trial, or None; see `StageStudy.ask`."""
-        return self._of(number).ask(number, given)
-
-    def tell(
-        self,
-        number: int,
-        score: float | None,
-        state: str = "complete",
-        scores: Mapping[float, float | None] | None = None,
-    ) -> None:
-        """Take note of how a trial ended; see `StageStudy.tell`."""
-        self._of(number).tell(number, score, state, scores)
-
-    def learn(self, params: Mapping[str, Any], scores: Mapping[float, float | None]) -> None:
-        """Take note of a trial that went on in this stage; see `StageStudy.learn`."""
-        self._inside.learn(params, scores)
-
-    def restore(
-        self, number: int, params: Mapping[str, Any], given: Mapping[str, Any] | None = None
-    ) -> None:
-        """Put back a trial of an interrupted search; see `StageStudy.restore`."""
-        self._of(number).restore(number, params, given)
+        return self._outside if after > before else self.inside

@@ -55,7 +55,7 @@ class StageRun:
         self.follow(config)
         self._points = config.enqueue if index == 0 else ()
         self._model = model or Model(config.search_space, epochs=self._stage.epochs)
-        self._study = Exploration(config, index, space, first=first, model=self._model)
+        self._studies = Exploration(config, index, space, first=first, model=self._model)
         learns = self._stage.sampler in LEARNING or self._stage.compares
         self._lockstep = learns and config.study.reproducible
         self._ahead = self._stage.generation if learns else ASK_AHEAD
@@ -99,7 +99,7 @@ class StageRun:
 
     def ask(self, number: int) -> TrialRecord | None:
         """Return a new waiting trial, or None if the space is used up."""
-        params = self._study.ask(number, self._given(number))
+        params = self._studies.of(number).ask(number, self._given(number))
         if params is None:
             self._exhausted = True
             return None
@@ -131,7 +131,8 @@ class StageRun:
             if record.number >= self.first:
                 if self._lockstep and self.askable(0) == 0:
                     self._settle()
-                self._study.restore(record.number, record.params, self._given(record.number))
+                given = self._given(record.number)
+                self._studies.of(record.number).restore(record.number, record.params, given)
                 self._asked += 1
             self._take(record)
         self._settle()
@@ -152,9 +153,10 @@ class StageRun:
         for record in [record for record in self._generation if record.ended]:
             scores = learned(self._config, self.index, record, new=record.number >= self.first)
             if record.number >= self.first:
-                self._study.tell(record.number, record.score, record.state, scores)
+                study = self._studies.of(record.number)
+                study.tell(record.number, record.score, record.state, scores)
             else:
-                self._study.learn(record.params, scores)
+                self._studies.inside.learn(record.params, scores)
             if self._referee is not None:
                 self._referee.settle(record.number, record.score, record.state)
         self._generation = [record for record in self._generation if not record.ended]

@@ -153,6 +153,6 @@ def test_what_looks_outside_knows_what_was_asked_inside(seed: int) -> None:
     narrowed = config.search_space.with_ranges({"optimizer": ("sgd", "adam", "momentum")})
     model = Model(config.search_space, epochs=2)
     exploration = Exploration(config, 1, narrowed, first=4, model=model)
-    asked = [exploration.ask(number) for number in range(4, 7)]
+    asked = [exploration.of(number).ask(number) for number in range(4, 7)]
     names = [params["optimizer"] for params in asked if params is not None]
     assert len(names) == len(set(names)) == 3
