@@ -2,7 +2,7 @@
 
 import math
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,9 @@ from hpsearch.stages import StageResult, conclude
 from hpsearch.store import Store
 from hpsearch.trials import TrialRecord
 from workers.errors import InputError
+
+Scores = Mapping[int, Mapping[float, float]]
+"""Each trial's finite scores by epoch, a higher one being better."""
 
 
 def verdicts(path: Path) -> list[dict[str, Any]]:
@@ -37,7 +40,9 @@ def verdicts(path: Path) -> list[dict[str, Any]]:
     config = folder.load_config()
     with Store.read(folder.database) as store, store.transaction():
         stages, trials, epochs = store.stages(), store.trials(), store.epochs()
-    scores, config = _scores(config, epochs), with_length(config, trials, epochs)
+    scores = _scores(config, epochs)
+    config = with_length(config, trials, scores)
+    agreed = {found.stage: found.to_json() for found in agreements(config, stages, trials, scores)}
     length = config.length
 
     def judged(stage: StageRow) -> list[Any]:
@@ -56,7 +61,6 @@ def verdicts(path: Path) -> list[dict[str, Any]]:
         doubted = before if before in agreed and agreed[before]["short"] else None
         return [v.to_json() for v in conclude(config, stage.number, space, results, doubted)[1]]
 
-    agreed = {found.stage: found.to_json() for found in agreements(config, stages, trials, epochs)}
     return [
         {
             "stage": stage.name,
@@ -80,17 +84,16 @@ def agreements_of(folder: RunFolder) -> tuple[Length | Agreement, ...]:
         return ()
     with Store.read(folder.database) as store, store.transaction():
         stages, trials, epochs = store.stages(), store.trials(), store.epochs()
-    length = with_length(config, trials, epochs).length
-    return (*([] if length is None else [length]), *agreements(config, stages, trials, epochs))
+    scores = _scores(config, epochs)
+    config = with_length(config, trials, scores)
+    found = agreements(config, stages, trials, scores)
+    return found if config.length is None else (config.length, *found)
 
 
-def with_length(
-    config: SearchConfig, trials: Iterable[TrialRow], epochs: Iterable[EpochRow]
-) -> SearchConfig:
+def with_length(config: SearchConfig, trials: Iterable[TrialRow], scores: Scores) -> SearchConfig:
     """Return the config with its first stage's length, if that was chosen from these."""
     if config.pilot is None:
         return config
-    scores = _scores(config, epochs)
     records = {
         row.number: TrialRecord(
             number=row.number,
@@ -99,7 +102,7 @@ def with_length(
             spec=config.spec({name: tuples(value) for name, value in row.params.items()}),
             epochs=row.epochs,
             state=row.state,
-            history=scores.get(row.number, {}),
+            history=dict(scores.get(row.number, {})),
         )
         for row in trials
         if row.number < config.pilot.trials
@@ -111,13 +114,12 @@ def agreements(
     config: SearchConfig,
     stages: Sequence[StageRow],
     trials: Sequence[TrialRow],
-    epochs: Sequence[EpochRow],
+    scores: Scores,
 ) -> tuple[Agreement, ...]:
     """Return how each stage's ranks agree with those of the next, where that can be told.
 
-    It is computed from the epochs, so of runs of any age.
+    It is computed from the epochs, so of runs of any age; the config has its first stage's length.
     """
-    scores, config = _scores(config, epochs), with_length(config, trials, epochs)
     firsts = [stage.first for stage in stages]
     curves = [
         Curve(
@@ -135,8 +137,7 @@ def agreements(
     return tuple(one for one in found if one is not None)
 
 
-def _scores(config: SearchConfig, epochs: Iterable[EpochRow]) -> dict[int, dict[float, float]]:
-    """Return each trial's finite scores by epoch, a higher one being better."""
+def _scores(config: SearchConfig, epochs: Iterable[EpochRow]) -> Scores:
     scores: dict[int, dict[float, float]] = {}
     for row in epochs:
         score = row.metrics.get(config.study.metric, math.nan)
