@@ -111,4 +111,4 @@ class SerialExecutor:
 
     def close(self) -> None:
         """Drop all packs."""
-        self._running.clear()
+        self.disconnect()
