@@ -2,13 +2,17 @@
 
 import copy
 import csv
+import json
+import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from click.testing import CliRunner
 
-from hpsearch import session
+from hpsearch import report, session
+from hpsearch.cli import main
 from hpsearch.conclusion import Conclusion
 from hpsearch.config import SearchConfig, build
 from hpsearch.folder import RunFolder
@@ -98,6 +102,20 @@ def run_here(config: SearchConfig, path: Path, **options: Any) -> tuple[RunFolde
     begin = options.pop("begin", quiet)
     place = Place(in_process=True, workers=options.pop("workers", None))
     return folder, session.run(config, folder, place, begin, **options)
+
+
+def told_everywhere(run: RunFolder) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Return the first agreement of a run, once seen wherever verdicts are, and `narrow`'s JSON."""
+    logging.shutdown()
+    one, *_ = json.loads(run.summary.read_text())["agreements"]
+    assert f"stage {one['stage']}: {one['text']}" in run.log.read_text()
+    assert one["text"] in report.page(report.load(run))
+    narrow = ["narrow", str(run.path)]
+    assert one["text"] in CliRunner().invoke(main, narrow).stdout
+    shown = CliRunner().invoke(main, ["resume", str(run.path), "--in-process"]).output
+    assert one["text"] in shown
+    told = json.loads(CliRunner().invoke(main, [*narrow, "--format", "json"]).stdout)
+    return one, told
 
 
 def a_report(trial: int, epoch: float, score: float | None = 0.5, **values: Any) -> EpochReport:

@@ -1,21 +1,16 @@
 """Whether a stage is long enough to rank: worked examples, another library, whole runs."""
 
-import json
-import logging
 import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from scipy import stats
 
-from hpsearch import report
 from hpsearch.agreement import Agreement, Curve, agreement, interval, spearman
-from hpsearch.cli import main
 from tests.pretence import Pretence
-from tests.support import run_here, tiny_config
+from tests.support import run_here, tiny_config, told_everywhere
 from workers.messages import Trial
 
 STAGES = [("coarse", 1), ("fine", 5)]
@@ -149,14 +144,6 @@ def test_a_run_tells_it_wherever_its_verdicts_are(tmp_path: Path) -> None:
         {"name": "fine", "num_trials": 8, "epochs": 4, "promote": 2},
     ]
     run, _ = run_here(tiny_config(stages=stages), tmp_path / "run")
-    logging.shutdown()
-    (one,) = json.loads(run.summary.read_text())["agreements"]
+    one, told = told_everywhere(run)
     assert (one["stage"], one["epochs"], one["later"], one["trials"]) == ("coarse", 1, 4, 8)
-    assert one["text"] in run.log.read_text()
-    assert one["text"] in report.page(report.load(run))
-    narrow = ["narrow", str(run.path)]
-    assert one["text"] in CliRunner().invoke(main, narrow).stdout
-    told = json.loads(CliRunner().invoke(main, [*narrow, "--format", "json"]).stdout)
     assert [stage["agreement"] for stage in told] == [one, None]
-    shown = CliRunner().invoke(main, ["resume", str(run.path), "--in-process"]).output
-    assert one["text"] in shown

@@ -1,23 +1,18 @@
 """A first stage whose length is chosen from the data: which, when, and what is said of it."""
 
-import json
-import logging
 import random
 from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 
-from hpsearch import report
-from hpsearch.cli import main
 from hpsearch.lengths import measured
 from hpsearch.progress import progress
 from hpsearch.settings.pilots import PILOTS
 from hpsearch.terminal.console import PlainLines
 from hpsearch.trials import TrialRecord
 from tests.pretence import Pretence
-from tests.support import run_here, tiny_config
+from tests.support import run_here, tiny_config, told_everywhere
 from tests.test_console import screen, text_of
 from workers.errors import InputError
 from workers.messages import Trial
@@ -140,19 +135,9 @@ def test_it_is_told_wherever_verdicts_are(tmp_path: Path) -> None:
         {"name": "fine", "num_trials": 30, "epochs": 4, "promote": 2},
     ]
     run, _ = run_here(tiny_config(stages=stages), tmp_path / "run")
-    logging.shutdown()
-    text = f"({PILOTS} trials"
-    (one, *_) = json.loads(run.summary.read_text())["agreements"]
-    assert one["stage"] == "coarse"
-    assert text in one["text"]
-    assert f"stage coarse: {one['text']}" in run.log.read_text()
-    assert one["text"] in report.page(report.load(run))
-    narrow = ["narrow", str(run.path)]
-    assert one["text"] in CliRunner().invoke(main, narrow).stdout
-    told = json.loads(CliRunner().invoke(main, [*narrow, "--format", "json"]).stdout)
+    one, told = told_everywhere(run)
+    assert f"({PILOTS} trials" in one["text"]
     assert [stage["length"] for stage in told] == [one, None]
-    shown = CliRunner().invoke(main, ["resume", str(run.path), "--in-process"]).output
-    assert one["text"] in shown
 
 
 def test_plain_lines_tell_it_once() -> None:
