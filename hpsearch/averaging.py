@@ -9,7 +9,7 @@ from hpsearch.config import SearchConfig
 from hpsearch.datasets import Split
 from hpsearch.ensemble import Ensemble
 from hpsearch.folder import RunFolder
-from hpsearch.results import Results
+from hpsearch.results.results import Results
 from hpsearch.selection import BLIND
 from workers.errors import InputError
 

@@ -10,11 +10,11 @@ from hpsearch.averaging import build_ensemble, score
 from hpsearch.config import SearchConfig
 from hpsearch.datasets import Split
 from hpsearch.ensemble import Ensemble
-from hpsearch.failures import nothing_completed
-from hpsearch.finalists import finalists, winner
 from hpsearch.folder import RunFolder
-from hpsearch.narrowing import agreements_of
-from hpsearch.results import Results
+from hpsearch.results.failures import nothing_completed
+from hpsearch.results.finalists import finalists, winner
+from hpsearch.results.narrowing import agreements_of
+from hpsearch.results.results import Results
 from hpsearch.verdicts import Verdict
 from workers import files
 from workers.errors import RunError, brief

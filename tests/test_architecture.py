@@ -29,8 +29,8 @@ PLACES = {
     "rich": ["hpsearch/cli.py", "hpsearch/terminal/*"],
     "sqlite3": ["hpsearch/sqlite/*"],
     "pandas": [
-        "hpsearch/results.py",
-        "hpsearch/frames.py",
+        "hpsearch/results/results.py",
+        "hpsearch/results/frames.py",
         "hpsearch/prediction.py",
         "hpsearch/terminal/*",
     ],

@@ -12,7 +12,7 @@ import pytest
 from hpsearch import conclusion, datasets, ensemble, model, trials
 from hpsearch.averaging import make_ensemble
 from hpsearch.folder import RunFolder
-from hpsearch.results import Results
+from hpsearch.results.results import Results
 from hpsearch.search import Search
 from tests.support import run_here, tiny_config
 from workers.errors import InputError, RunError

@@ -15,7 +15,7 @@ from hpsearch import datasets, ensemble, model
 from hpsearch.datasets import Split
 from hpsearch.ensemble import DESCRIPTION, Ensemble
 from hpsearch.folder import RunFolder
-from hpsearch.results import Results
+from hpsearch.results.results import Results
 from workers.errors import CheckpointError, HpsearchError, InputError
 
 

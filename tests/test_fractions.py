@@ -8,7 +8,7 @@ import pytest
 
 from hpsearch import datasets
 from hpsearch.pruners import Referee
-from hpsearch.results import Results
+from hpsearch.results.results import Results
 from hpsearch.settings.pruner_sections import PatienceRule
 from hpsearch.settings.sections import DataConfig
 from tests.support import run_here, tiny_config

@@ -25,7 +25,7 @@ from hpsearch import datasets
 from hpsearch.cli import main
 from hpsearch.config import SearchConfig
 from hpsearch.folder import RunFolder
-from hpsearch.results import Results
+from hpsearch.results.results import Results
 from hpsearch.settings import documents
 from hpsearch.store import Store
 from tests.support import TINY, tiny

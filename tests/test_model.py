@@ -10,7 +10,7 @@ from sklearn.metrics import accuracy_score, log_loss, mean_squared_error, r2_sco
 from hpsearch import datasets, model
 from hpsearch.folder import RunFolder
 from hpsearch.model import measure
-from hpsearch.results import Results
+from hpsearch.results.results import Results
 from tests.support import run_here, tiny_config
 from workers import checkpoints
 from workers.errors import CheckpointError, InputError

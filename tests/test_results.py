@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import hpsearch
-from hpsearch.results import Results
+from hpsearch.results.results import Results
 from hpsearch.store import Store
 from workers.checkpoints import file_name
 from workers.errors import InputError

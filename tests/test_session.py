@@ -22,7 +22,7 @@ from hpsearch.folder import RunFolder
 from hpsearch.interrupts import SIGNALS, Interrupted
 from hpsearch.master import Watch
 from hpsearch.places import Site
-from hpsearch.results import Results
+from hpsearch.results.results import Results
 from hpsearch.search import Search
 from hpsearch.session import Begin
 from tests.support import run_here, tiny_config, write_colours

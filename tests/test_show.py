@@ -15,7 +15,7 @@ from rich.console import Console
 from hpsearch.conclusion import Conclusion, reload
 from hpsearch.folder import RunFolder
 from hpsearch.preflight import Preflight
-from hpsearch.results import Results
+from hpsearch.results.results import Results
 from hpsearch.terminal import show
 from hpsearch.terminal.show_tables import print_frame, score_text
 from workers.nn.gradient_check import Finding

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from hpsearch import events as ev
 from hpsearch.cli import main
-from hpsearch.results import Results
+from hpsearch.results.results import Results
 from hpsearch.search import Search
 from hpsearch.warm_start import warm_start
 from tests.pretence import Pretence

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LinearRegression
 
 from hpsearch import datasets, model
-from hpsearch.results import Results
+from hpsearch.results.results import Results
 from tests.support import run_here, tiny_config
 from workers import target_scale
 from workers.errors import CheckpointError

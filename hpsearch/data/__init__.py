@@ -1,1 +1,1 @@
-"""Files of data to raw tables, and tables to labelled splits; `hpsearch.datasets` is the door."""
+"""From a source's rows to labelled splits, preprocessed for training."""

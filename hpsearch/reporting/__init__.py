@@ -1,1 +1,1 @@
-"""The parts of the HTML report; `hpsearch.report` is the door."""
+"""A run as one HTML page."""

@@ -12,7 +12,7 @@ from typing import Any, TypeGuard, TypeVar
 from hpsearch import ensemble, model
 from hpsearch.agreement import Agreement
 from hpsearch.folder import RunFolder
-from hpsearch.narrowing import agreements_of
+from hpsearch.results.narrowing import agreements_of
 from hpsearch.settings.dimensions import CategoricalDimension, Numeric
 from hpsearch.settings.pilots import Length
 from hpsearch.settings.rules import RESCORE

@@ -19,7 +19,7 @@ OUTPUT = "The file to write: .csv, .csv.gz, .parquet or .jsonl; - is CSV on stdo
 @click.option("--format", "kind", type=click.Choice(["table", "csv", "json"]), default="table")
 def results(run: Path, kind: str, columns: str | None, **choice: Any) -> None:
     """Print the trials of RUN as a table."""
-    from hpsearch.results import Results
+    from hpsearch.results.results import Results
     from hpsearch.terminal import show
 
     show.show_trials(Results.load(run), kind, columns.split(",") if columns else None, **choice)
@@ -94,7 +94,7 @@ def predict(
 @click.option("--format", "kind", type=click.Choice(["table", "json"]), default="table")
 def narrow(run: Path, kind: str) -> None:
     """Print what RUN has learned about its ranges, stage by stage."""
-    from hpsearch import narrowing
+    from hpsearch.results import narrowing
     from hpsearch.terminal import show_ranges
 
     show_ranges.show_verdicts(narrowing.verdicts(run), kind)

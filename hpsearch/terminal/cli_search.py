@@ -141,7 +141,7 @@ def _search(config: Any, folder: Any, place: dict[str, Any], **how: Any) -> None
             return stack.enter_context(display(console, title))(workers, site.text)
 
         conclusion = session.run(config, folder, Place(**place), begin, warn=_warn, **how)
-    from hpsearch.results import Results
+    from hpsearch.results.results import Results
     from hpsearch.terminal import show
 
     show.show_conclusion(console, folder, Results.load(folder.path), conclusion)

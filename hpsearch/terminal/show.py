@@ -13,7 +13,7 @@ from rich.text import Text
 from hpsearch.conclusion import Conclusion
 from hpsearch.folder import RunFolder
 from hpsearch.preflight import Preflight
-from hpsearch.results import Results
+from hpsearch.results.results import Results
 from hpsearch.terminal.console import params_text
 from hpsearch.terminal.show_ranges import agreement_lines, finalists_table
 from hpsearch.terminal.show_tables import new_table, print_frame, print_table, score_text

@@ -18,7 +18,7 @@ with atheris.instrument_imports(include=["hpsearch", "workers"], exclude=["worke
     from hpsearch import config as configs
     from hpsearch import datasets, ensemble, model
     from hpsearch.cli import main
-    from hpsearch.results import Results
+    from hpsearch.results.results import Results
     from hpsearch.settings.sections import DataConfig
     from hpsearch.store import Store
     from workers import checkpoints

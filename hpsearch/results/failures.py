@@ -2,7 +2,7 @@
 
 import math
 
-from hpsearch.results import Results
+from hpsearch.results.results import Results
 
 
 def nothing_completed(results: Results) -> str:

@@ -8,7 +8,7 @@ from typing import Self
 import pandas as pd
 
 from hpsearch.folder import RunFolder
-from hpsearch.frames import floats, kind_of, layer_frame, typed
+from hpsearch.results.frames import floats, kind_of, layer_frame, typed
 from hpsearch.sqlite import schema
 from hpsearch.sqlite.rows import EpochRow, TrialRow
 from hpsearch.store import Store

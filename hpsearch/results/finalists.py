@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from statistics import fmean, stdev
 from typing import Any
 
-from hpsearch.results import Results
+from hpsearch.results.results import Results
 from hpsearch.settings.rules import RESCORE
 
 
