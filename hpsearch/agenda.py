@@ -5,16 +5,16 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from hpsearch.agreement import Agreement, Curve, agreement
 from hpsearch.config import SearchConfig
 from hpsearch.experience import experience
-from hpsearch.lengths import measured
+from hpsearch.narrowing.agreement import Agreement, Curve, agreement
+from hpsearch.narrowing.lengths import measured
+from hpsearch.narrowing.stages import Verdict
 from hpsearch.rescoring import RescoringRun
 from hpsearch.settings.pilots import Pilot
 from hpsearch.settings.rules import num_promoted
 from hpsearch.space import SearchSpace
 from hpsearch.stage_run import StageRun
-from hpsearch.stages import Verdict
 from hpsearch.trials import TrialRecord
 
 Stage = StageRun | RescoringRun

@@ -11,11 +11,11 @@ from hpsearch.config import SearchConfig
 from hpsearch.datasets import Split
 from hpsearch.ensemble import Ensemble
 from hpsearch.folder import RunFolder
+from hpsearch.narrowing.verdicts import Verdict
 from hpsearch.results.failures import nothing_completed
 from hpsearch.results.finalists import finalists, winner
 from hpsearch.results.narrowing import agreements_of
 from hpsearch.results.results import Results
-from hpsearch.verdicts import Verdict
 from workers import files
 from workers.errors import RunError, brief
 from workers.failpoints import failpoint

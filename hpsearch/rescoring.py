@@ -6,10 +6,10 @@ from its number, so the same configuration under a new number is a fresh draw.
 
 from collections.abc import Iterable, Sequence
 
+from hpsearch.narrowing.verdicts import Verdict
 from hpsearch.settings.rules import RESCORE
 from hpsearch.space import SearchSpace
 from hpsearch.trials import TrialRecord
-from hpsearch.verdicts import Verdict
 
 
 class RescoringRun:

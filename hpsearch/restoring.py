@@ -4,11 +4,11 @@ from collections.abc import Iterable
 
 from hpsearch.agenda import PastStage
 from hpsearch.config import SearchConfig
+from hpsearch.narrowing.verdicts import Verdict
 from hpsearch.search import Search
 from hpsearch.space import SearchSpace, tuples
 from hpsearch.store import Store
 from hpsearch.trials import TrialRecord
-from hpsearch.verdicts import Verdict
 from workers.data import Dataset
 from workers.messages import EpochReport
 from workers.nn.layout import layout

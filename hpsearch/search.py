@@ -11,8 +11,8 @@ from hpsearch import events as ev
 from hpsearch.agenda import Agenda, PastStage, Stage
 from hpsearch.config import SearchConfig
 from hpsearch.crew import Crew
+from hpsearch.narrowing.stages import Verdict
 from hpsearch.retention import Retention, orphaned
-from hpsearch.stages import Verdict
 from hpsearch.trials import Final, TrialRecord
 from workers.messages import EpochReport
 from workers.nn.spec import NetworkSpec

@@ -12,11 +12,11 @@ from typing import Any
 from hpsearch.config import SearchConfig
 from hpsearch.experience import learned
 from hpsearch.exploration import Exploration
+from hpsearch.narrowing.stages import StageResult, Verdict, conclude, promoted
 from hpsearch.pruners import referee
 from hpsearch.settings.rules import num_promoted
 from hpsearch.settings.stage_sections import LEARNING
 from hpsearch.space import SearchSpace
-from hpsearch.stages import StageResult, Verdict, conclude, promoted
 from hpsearch.surrogate.proposals import Model
 from hpsearch.trials import TrialRecord
 

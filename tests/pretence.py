@@ -9,10 +9,10 @@ from typing import Any
 from hpsearch import events as ev
 from hpsearch.agenda import PastStage
 from hpsearch.config import SearchConfig
+from hpsearch.narrowing.verdicts import Verdict
 from hpsearch.search import Search
 from hpsearch.space import SearchSpace
 from hpsearch.trials import TrialRecord
-from hpsearch.verdicts import Verdict
 from tests.support import a_checkpoint
 from workers.messages import EpochReport, Trial
 from workers.patience import out_of_patience

@@ -42,7 +42,13 @@ PLACES = {
 NN = {"numpy", "numba", "scipy", "annotated_types", "workers.nn", "workers.errors", "workers.seeds"}
 """What workers/nn may import beside the standard library."""
 
-PURE = ["hpsearch/search.py", "hpsearch/stage*.py", "hpsearch/trials.py", "hpsearch/retention.py"]
+PURE = [
+    "hpsearch/search.py",
+    "hpsearch/narrowing/*",
+    "hpsearch/stage_run.py",
+    "hpsearch/trials.py",
+    "hpsearch/retention.py",
+]
 """The master's logic, and what it may not import: whatever reads or writes."""
 EFFECTS = {"os", "pathlib", "time", "socket", "subprocess", "hpsearch.store", "hpsearch.folder"}
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hpsearch.lengths import measured
+from hpsearch.narrowing.lengths import measured
 from hpsearch.progress import progress
 from hpsearch.settings.pilots import PILOTS
 from hpsearch.terminal.console import PlainLines

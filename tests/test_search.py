@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from hpsearch import events as ev
 from hpsearch.agenda import PastStage
 from hpsearch.config import SearchConfig
+from hpsearch.narrowing.verdicts import Verdict
 from hpsearch.progress import progress
 from hpsearch.search import Search
 from hpsearch.space import SearchSpace
 from hpsearch.trials import TrialRecord
-from hpsearch.verdicts import Verdict
 from tests.support import a_checkpoint, kinds, states, tiny_config
 from workers.messages import EpochReport, Pack, Trial
 

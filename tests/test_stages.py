@@ -5,6 +5,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from hpsearch.narrowing.stages import StageResult, Verdict, border_verdicts, narrow, promoted
 from hpsearch.scales import to_unit, width
 from hpsearch.settings.dimensions import (
     CategoricalDimension,
@@ -13,7 +14,6 @@ from hpsearch.settings.dimensions import (
 )
 from hpsearch.settings.stage_sections import NarrowConfig
 from hpsearch.space import SearchSpace
-from hpsearch.stages import StageResult, Verdict, border_verdicts, narrow, promoted
 
 LOG = FloatDimension(type="float", low=1e-6, high=10.0, log=True)
 LINEAR = FloatDimension(type="float", low=0.0, high=0.6)

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, TypeGuard, TypeVar
 
 from hpsearch import ensemble, model
-from hpsearch.agreement import Agreement
 from hpsearch.folder import RunFolder
+from hpsearch.narrowing.agreement import Agreement
 from hpsearch.results.narrowing import agreements_of
 from hpsearch.settings.dimensions import CategoricalDimension, Numeric
 from hpsearch.settings.pilots import Length

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hpsearch.agreement import Agreement, Curve, agreement
 from hpsearch.config import SearchConfig
 from hpsearch.folder import RunFolder
-from hpsearch.lengths import measured
+from hpsearch.narrowing.agreement import Agreement, Curve, agreement
+from hpsearch.narrowing.lengths import measured
+from hpsearch.narrowing.stages import StageResult, conclude
 from hpsearch.settings.pilots import Length
 from hpsearch.space import SearchSpace, tuples
 from hpsearch.sqlite.rows import EpochRow, StageRow, TrialRow
-from hpsearch.stages import StageResult, conclude
 from hpsearch.store import Store
 from hpsearch.trials import TrialRecord
 from workers.errors import InputError

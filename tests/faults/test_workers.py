@@ -88,8 +88,8 @@ def _ranges_ignore(lab: Lab, failed: set[int]) -> bool:
     """Tell whether the ranges follow from the trials that did not fail."""
     from hpsearch.config import build
     from hpsearch.folder import RunFolder
+    from hpsearch.narrowing.stages import StageResult, narrow
     from hpsearch.space import SearchSpace
-    from hpsearch.stages import StageResult, narrow
     from hpsearch.store import Store
 
     config = RunFolder(lab.run).load_config()

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from hpsearch.evidence import absence
+from hpsearch.narrowing.evidence import absence
+from hpsearch.narrowing.verdicts import Verdict
 from hpsearch.settings.dimensions import CategoricalDimension, Dimension
 from hpsearch.settings.stage_sections import NarrowConfig
-from hpsearch.verdicts import Verdict
 
 TRIED = 3
 """How many trials must have had a choice before it can count as beaten."""

@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hpsearch.choices import remaining
 from hpsearch.config import SearchConfig
-from hpsearch.ranges import judged, widened
+from hpsearch.narrowing.choices import remaining
+from hpsearch.narrowing.ranges import judged, widened
+from hpsearch.narrowing.verdicts import Verdict, sentence
 from hpsearch.settings.dimensions import CategoricalDimension, Dimension, FixedDimension, Numeric
 from hpsearch.settings.stage_sections import NarrowConfig
 from hpsearch.space import SearchSpace
-from hpsearch.verdicts import Verdict, sentence
 
 __all__ = ["Limits", "StageResult", "Verdict", "border_verdicts", "conclude", "narrow", "promoted"]
 
@@ -47,7 +47,8 @@ def narrow(
 ) -> tuple[SearchSpace, tuple[Verdict, ...]]:
     """Return the next stage's space and a verdict per dimension.
 
-    A range narrows only where `hpsearch.evidence` says so, and grows back to best values outside.
+    A range narrows only where `hpsearch.narrowing.evidence` says so, and grows back to best
+    values outside.
 
     Parameters
     ----------

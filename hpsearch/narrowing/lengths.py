@@ -8,8 +8,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from hpsearch.agreement import ENOUGH, spearman
 from hpsearch.config import SearchConfig
+from hpsearch.narrowing.agreement import ENOUGH, spearman
 from hpsearch.settings.pilots import Length, Pilot
 from hpsearch.trials import TrialRecord
 
