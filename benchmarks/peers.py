@@ -14,7 +14,7 @@ from optuna.trial import Trial, TrialState
 from simulated import Curves
 
 from hpsearch.config import SearchConfig
-from hpsearch.space import decode
+from hpsearch.space.space import decode
 from hpsearch.suggestions import distribution
 from workers import messages
 from workers.nn.spec import NetworkSpec

@@ -13,7 +13,7 @@ from hpsearch.narrowing.stages import Verdict
 from hpsearch.rescoring import RescoringRun
 from hpsearch.settings.pilots import Pilot
 from hpsearch.settings.rules import num_promoted
-from hpsearch.space import SearchSpace
+from hpsearch.space.space import SearchSpace
 from hpsearch.stage_run import StageRun
 from hpsearch.trials import TrialRecord
 

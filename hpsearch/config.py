@@ -12,7 +12,6 @@ from pydantic import Field, ValidationError
 
 from hpsearch.settings import automatic, documents, lint, rules
 from hpsearch.settings.complaints import complain, unknown_key
-from hpsearch.settings.dimensions import Dimension
 from hpsearch.settings.networks import (
     compose,
     corners,
@@ -29,7 +28,8 @@ from hpsearch.settings.sections import (
     StudyConfig,
 )
 from hpsearch.settings.stage_sections import Points, RescoreConfig, StageConfig
-from hpsearch.space import SearchSpace, tuples
+from hpsearch.space.dimensions import Dimension
+from hpsearch.space.space import SearchSpace, tuples
 from workers.errors import InputError
 from workers.nn import families
 from workers.nn.spec import NetworkSpec

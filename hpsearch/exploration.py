@@ -5,7 +5,7 @@ import math
 from hpsearch.config import SearchConfig
 from hpsearch.narrowing.stages import widest
 from hpsearch.settings.stage_sections import ENUMERATING
-from hpsearch.space import SearchSpace
+from hpsearch.space.space import SearchSpace
 from hpsearch.studies import StageStudy
 from hpsearch.surrogate.proposals import Model
 

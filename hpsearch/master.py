@@ -8,7 +8,7 @@ from hpsearch import events as ev
 from hpsearch.executors import Executor
 from hpsearch.folder import RunFolder
 from hpsearch.search import Search
-from hpsearch.space import SearchSpace
+from hpsearch.space.space import SearchSpace
 from hpsearch.store import Store
 from workers import checkpoints, files
 from workers.errors import RunError

@@ -8,9 +8,9 @@ from typing import Any, get_args
 from hpsearch import datasets, machine
 from hpsearch.config import SearchConfig
 from hpsearch.datasets import Split
-from hpsearch.scales import from_unit
 from hpsearch.settings import lint, sizes
-from hpsearch.settings.dimensions import FixedDimension, FloatDimension, IntDimension
+from hpsearch.space.dimensions import FixedDimension, FloatDimension, IntDimension
+from hpsearch.space.scales import from_unit
 from workers.data import Dataset
 from workers.nn.gradient_check import Finding, Verdict, check_gradients
 from workers.nn.precision_check import check_precision

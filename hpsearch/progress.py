@@ -8,7 +8,7 @@ from typing import Any
 from hpsearch.agenda import Stage
 from hpsearch.search import Search
 from hpsearch.settings.rules import num_promoted
-from hpsearch.space import describe
+from hpsearch.space.space import describe
 from hpsearch.trials import TrialRecord
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from hpsearch.narrowing.verdicts import Verdict
 from hpsearch.settings.rules import RESCORE
-from hpsearch.space import SearchSpace
+from hpsearch.space.space import SearchSpace
 from hpsearch.trials import TrialRecord
 
 

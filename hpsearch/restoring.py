@@ -6,7 +6,7 @@ from hpsearch.agenda import PastStage
 from hpsearch.config import SearchConfig
 from hpsearch.narrowing.verdicts import Verdict
 from hpsearch.search import Search
-from hpsearch.space import SearchSpace, tuples
+from hpsearch.space.space import SearchSpace, tuples
 from hpsearch.store import Store
 from hpsearch.trials import TrialRecord
 from workers.data import Dataset

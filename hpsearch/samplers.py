@@ -14,8 +14,8 @@ from optuna.samplers import BaseSampler
 from optuna.study import Study
 from optuna.trial import Trial, TrialState
 
-from hpsearch.grids import points
-from hpsearch.space import SearchSpace, encode
+from hpsearch.space.grids import points
+from hpsearch.space.space import SearchSpace, encode
 from hpsearch.suggestions import distribution, known, suggest
 from hpsearch.surrogate.proposals import Model, Seen
 from workers.seeds import Purpose, generator, integer

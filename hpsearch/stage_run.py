@@ -16,7 +16,7 @@ from hpsearch.narrowing.stages import StageResult, Verdict, conclude, promoted
 from hpsearch.pruners import referee
 from hpsearch.settings.rules import num_promoted
 from hpsearch.settings.stage_sections import LEARNING
-from hpsearch.space import SearchSpace
+from hpsearch.space.space import SearchSpace
 from hpsearch.surrogate.proposals import Model
 from hpsearch.trials import TrialRecord
 

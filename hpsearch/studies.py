@@ -15,7 +15,7 @@ from optuna.trial import TrialState
 from threadpoolctl import threadpool_limits
 
 from hpsearch.samplers import SAMPLERS, Ask, Propose, key
-from hpsearch.space import SearchSpace, decode, encode
+from hpsearch.space.space import SearchSpace, decode, encode
 from hpsearch.suggestions import known
 from hpsearch.surrogate.proposals import Model
 

@@ -13,15 +13,15 @@ from optuna.distributions import (
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
-from hpsearch.scales import last_step
-from hpsearch.settings.dimensions import (
+from hpsearch.space.dimensions import (
     CategoricalDimension,
     Dimension,
     FixedDimension,
     IntDimension,
     is_active,
 )
-from hpsearch.space import SearchSpace, decode, encode
+from hpsearch.space.scales import last_step
+from hpsearch.space.space import SearchSpace, decode, encode
 
 
 def suggest(study: Study, space: SearchSpace) -> Trial:
@@ -46,7 +46,7 @@ def _suggested(trial: Trial, name: str, dimension: Dimension) -> Any:
 
 
 def distribution(dimension: Dimension) -> BaseDistribution:
-    """Return Optuna's counterpart, of the values that `hpsearch.space.encode` gives."""
+    """Return Optuna's counterpart, of the values that `hpsearch.space.space.encode` gives."""
     if isinstance(dimension, FixedDimension):
         return CategoricalDistribution([encode(dimension, dimension.value)])
     if isinstance(dimension, CategoricalDimension):

@@ -5,7 +5,7 @@ from pathlib import Path
 from hpsearch.config import SearchConfig, build
 from hpsearch.folder import RunFolder
 from hpsearch.samplers import key
-from hpsearch.space import describe, text_of
+from hpsearch.space.space import describe, text_of
 from hpsearch.store import Store
 
 MOST = 10

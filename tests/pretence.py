@@ -11,7 +11,7 @@ from hpsearch.agenda import PastStage
 from hpsearch.config import SearchConfig
 from hpsearch.narrowing.verdicts import Verdict
 from hpsearch.search import Search
-from hpsearch.space import SearchSpace
+from hpsearch.space.space import SearchSpace
 from hpsearch.trials import TrialRecord
 from tests.support import a_checkpoint
 from workers.messages import EpochReport, Trial

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from hpsearch.settings import dimensions, pruner_sections, sections, stage_sections
+from hpsearch.settings import pruner_sections, sections, stage_sections
 from hpsearch.settings.choices import CHOICES
 from hpsearch.settings.section import Section
+from hpsearch.space import dimensions
 from workers.nn.spec import NetworkSpec
 
 ROOT = Path(__file__).parent.parent

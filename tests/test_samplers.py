@@ -10,14 +10,14 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from hpsearch.samplers import SAMPLERS
-from hpsearch.settings.dimensions import (
+from hpsearch.settings.stage_sections import ENUMERATING, LEARNING, SamplerName
+from hpsearch.space.dimensions import (
     CategoricalDimension,
     FixedDimension,
     FloatDimension,
     IntDimension,
 )
-from hpsearch.settings.stage_sections import ENUMERATING, LEARNING, SamplerName
-from hpsearch.space import SearchSpace
+from hpsearch.space.space import SearchSpace
 from hpsearch.studies import StageStudy
 from hpsearch.surrogate.proposals import Model
 

@@ -16,7 +16,7 @@ from hpsearch.config import SearchConfig
 from hpsearch.narrowing.verdicts import Verdict
 from hpsearch.progress import progress
 from hpsearch.search import Search
-from hpsearch.space import SearchSpace
+from hpsearch.space.space import SearchSpace
 from hpsearch.trials import TrialRecord
 from tests.support import a_checkpoint, kinds, states, tiny_config
 from workers.messages import EpochReport, Pack, Trial

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpsearch.scales import from_unit, on_grid, snapped, to_unit, width
-from hpsearch.settings.dimensions import CategoricalDimension, FloatDimension, IntDimension
 from hpsearch.settings.lint import check, warnings
-from hpsearch.space import SearchSpace, describe
+from hpsearch.space.dimensions import CategoricalDimension, FloatDimension, IntDimension
+from hpsearch.space.scales import from_unit, on_grid, snapped, to_unit, width
+from hpsearch.space.space import SearchSpace, describe
 from workers.errors import InputError
 
 

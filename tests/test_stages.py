@@ -6,14 +6,14 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from hpsearch.narrowing.stages import StageResult, Verdict, border_verdicts, narrow, promoted
-from hpsearch.scales import to_unit, width
-from hpsearch.settings.dimensions import (
+from hpsearch.settings.stage_sections import NarrowConfig
+from hpsearch.space.dimensions import (
     CategoricalDimension,
     FloatDimension,
     IntDimension,
 )
-from hpsearch.settings.stage_sections import NarrowConfig
-from hpsearch.space import SearchSpace
+from hpsearch.space.scales import to_unit, width
+from hpsearch.space.space import SearchSpace
 
 LOG = FloatDimension(type="float", low=1e-6, high=10.0, log=True)
 LINEAR = FloatDimension(type="float", low=0.0, high=0.6)

@@ -9,8 +9,8 @@ from scipy.optimize import approx_fprime
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
-from hpsearch.settings.dimensions import CategoricalDimension, FloatDimension, IntDimension
-from hpsearch.space import SearchSpace
+from hpsearch.space.dimensions import CategoricalDimension, FloatDimension, IntDimension
+from hpsearch.space.space import SearchSpace
 from hpsearch.surrogate.features import candidates, rows
 from hpsearch.surrogate.gaussian import GaussianProcess
 from hpsearch.surrogate.inputs import Inputs

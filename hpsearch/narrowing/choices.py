@@ -8,8 +8,8 @@ from typing import Any
 
 from hpsearch.narrowing.evidence import absence
 from hpsearch.narrowing.verdicts import Verdict
-from hpsearch.settings.dimensions import CategoricalDimension, Dimension
 from hpsearch.settings.stage_sections import NarrowConfig
+from hpsearch.space.dimensions import CategoricalDimension, Dimension
 
 TRIED = 3
 """How many trials must have had a choice before it can count as beaten."""

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 from hpsearch.narrowing.evidence import closeness
 from hpsearch.narrowing.verdicts import Side, Verdict
-from hpsearch.scales import from_scale, snapped, to_scale, to_unit, width
-from hpsearch.settings.dimensions import Dimension, IntDimension, Numeric
 from hpsearch.settings.stage_sections import NarrowConfig
+from hpsearch.space.dimensions import Dimension, IntDimension, Numeric
+from hpsearch.space.scales import from_scale, snapped, to_scale, to_unit, width
 
 BORDER = 0.05
 """A value within this share of its range's width from an end lies at the border."""

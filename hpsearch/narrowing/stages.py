@@ -13,9 +13,9 @@ from hpsearch.config import SearchConfig
 from hpsearch.narrowing.choices import remaining
 from hpsearch.narrowing.ranges import judged, widened
 from hpsearch.narrowing.verdicts import Verdict, sentence
-from hpsearch.settings.dimensions import CategoricalDimension, Dimension, FixedDimension, Numeric
 from hpsearch.settings.stage_sections import NarrowConfig
-from hpsearch.space import SearchSpace
+from hpsearch.space.dimensions import CategoricalDimension, Dimension, FixedDimension, Numeric
+from hpsearch.space.space import SearchSpace
 
 __all__ = ["Limits", "StageResult", "Verdict", "border_verdicts", "conclude", "narrow", "promoted"]
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
-from hpsearch.settings.dimensions import CategoricalDimension, Numeric
-from hpsearch.space import range_text, text_of, tuples
+from hpsearch.space.dimensions import CategoricalDimension, Numeric
+from hpsearch.space.space import range_text, text_of, tuples
 
 Side = Literal["low", "high"]
 

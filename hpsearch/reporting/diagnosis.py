@@ -14,7 +14,7 @@ from itertools import pairwise
 from statistics import fmean
 from typing import Final, Literal
 
-from hpsearch.space import text_of
+from hpsearch.space.space import text_of
 
 _NEEDED: Final = 5
 """Fewer epochs than this have no shape."""

@@ -10,8 +10,8 @@ from hpsearch.reporting.charts import ROW, Frame, band, line, rule
 from hpsearch.reporting.marks import Mark, crosses, points, ring, thinned
 from hpsearch.reporting.markup import Markup, cut
 from hpsearch.reporting.report_data import RunData, is_number
-from hpsearch.settings.dimensions import CategoricalDimension, FixedDimension, IntDimension, Numeric
-from hpsearch.space import text_of
+from hpsearch.space.dimensions import CategoricalDimension, FixedDimension, IntDimension, Numeric
+from hpsearch.space.space import text_of
 from hpsearch.sqlite.rows import TrialRow
 
 POINTS: Final = 1500

@@ -10,7 +10,7 @@ from hpsearch.reporting.diagnosis import Reading, diagnose
 from hpsearch.reporting.marks import legend
 from hpsearch.reporting.markup import Markup, cut, join, tag
 from hpsearch.reporting.report_data import RunData
-from hpsearch.space import text_of
+from hpsearch.space.space import text_of
 from hpsearch.sqlite.rows import EpochRow, TrialRow
 
 FINALISTS: Final = 6

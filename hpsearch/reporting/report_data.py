@@ -13,10 +13,10 @@ from hpsearch import ensemble, model
 from hpsearch.folder import RunFolder
 from hpsearch.narrowing.agreement import Agreement
 from hpsearch.results.narrowing import agreements_of
-from hpsearch.settings.dimensions import CategoricalDimension, Numeric
 from hpsearch.settings.pilots import Length
 from hpsearch.settings.rules import RESCORE
-from hpsearch.space import SearchSpace
+from hpsearch.space.dimensions import CategoricalDimension, Numeric
+from hpsearch.space.space import SearchSpace
 from hpsearch.sqlite.rows import EpochRow, FailureRow, LayerRow, StageRow, TrialRow
 from hpsearch.store import Store
 from workers.errors import InputError

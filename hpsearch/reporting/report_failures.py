@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from hpsearch.reporting.report_data import RunData, is_number
-from hpsearch.space import text_of
+from hpsearch.space.space import text_of
 from hpsearch.sqlite.rows import TrialRow
 
 _NUMBER: Final = re.compile(r"\d+(\.\d+)?(e[-+]?\d+)?")

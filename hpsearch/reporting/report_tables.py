@@ -11,7 +11,7 @@ from hpsearch.reporting.report_data import RunData, is_number
 from hpsearch.reporting.report_failures import grouped
 from hpsearch.reporting.report_head import score_text
 from hpsearch.settings.rules import RESCORE
-from hpsearch.space import describe, text_of
+from hpsearch.space.space import describe, text_of
 from hpsearch.sqlite.rows import StageRow, TrialRow
 
 LEADERS: Final = 20

@@ -12,7 +12,7 @@ from hpsearch.narrowing.agreement import Agreement, Curve, agreement
 from hpsearch.narrowing.lengths import measured
 from hpsearch.narrowing.stages import StageResult, conclude
 from hpsearch.settings.pilots import Length
-from hpsearch.space import SearchSpace, tuples
+from hpsearch.space.space import SearchSpace, tuples
 from hpsearch.sqlite.rows import EpochRow, StageRow, TrialRow
 from hpsearch.store import Store
 from hpsearch.trials import TrialRecord

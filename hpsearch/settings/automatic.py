@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from hpsearch.settings.dimensions import Numeric
 from hpsearch.settings.stage_sections import SamplerName, StageConfig
-from hpsearch.space import SearchSpace
+from hpsearch.space.dimensions import Numeric
+from hpsearch.space.space import SearchSpace
 
 if TYPE_CHECKING:
     from hpsearch.config import SearchConfig

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hpsearch.scales import last_step, on_grid, width
-from hpsearch.settings.dimensions import (
+from hpsearch.space.dimensions import (
     CategoricalDimension,
     Dimension,
     FixedDimension,
     IntDimension,
     Numeric,
 )
-from hpsearch.space import SearchSpace, describe, ends, text_of
+from hpsearch.space.scales import last_step, on_grid, width
+from hpsearch.space.space import SearchSpace, describe, ends, text_of
 from workers.errors import InputError
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic import TypeAdapter, ValidationError
 
 from hpsearch.settings.complaints import complain, unknown_key
-from hpsearch.settings.dimensions import CategoricalDimension, Dimension, FixedDimension
 from hpsearch.settings.lint import exponents_remedy
-from hpsearch.space import SearchSpace, ends
+from hpsearch.space.dimensions import CategoricalDimension, Dimension, FixedDimension
+from hpsearch.space.space import SearchSpace, ends
 from workers.errors import InputError
 from workers.nn.families import FAMILIES
 from workers.nn.spec import NetworkSpec

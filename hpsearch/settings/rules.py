@@ -4,10 +4,10 @@ import json
 import math
 from typing import TYPE_CHECKING
 
-from hpsearch.settings.dimensions import FloatDimension, Numeric
 from hpsearch.settings.pruner_sections import HalvingRule
 from hpsearch.settings.stage_sections import ENUMERATING, StageConfig
-from hpsearch.space import SearchSpace, describe, text_of
+from hpsearch.space.dimensions import FloatDimension, Numeric
+from hpsearch.space.space import SearchSpace, describe, text_of
 from workers.errors import InputError
 from workers.preprocessing import PREPROCESSORS
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from hpsearch.machine import Memory
 from hpsearch.settings.networks import corners, widest
-from hpsearch.space import SearchSpace
+from hpsearch.space.space import SearchSpace
 from workers.data import Dataset
 from workers.errors import InputError, RunError
 from workers.nn.layout import layout

@@ -5,9 +5,9 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import model_validator
 
-from hpsearch.settings.dimensions import Choice
 from hpsearch.settings.pruner_sections import PrunerRule
 from hpsearch.settings.section import Count, Epochs, Name, Section, Share
+from hpsearch.space.dimensions import Choice
 
 SamplerName = Literal["auto", "random", "sobol", "grid", "brute", "tpe", "cmaes", "gp"]
 

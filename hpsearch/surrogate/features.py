@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hpsearch.scales import from_scale, last_step, on_grid, to_scale, width
-from hpsearch.settings.dimensions import (
+from hpsearch.space.dimensions import (
     CategoricalDimension,
     Dimension,
     FixedDimension,
@@ -17,7 +16,8 @@ from hpsearch.settings.dimensions import (
     Numeric,
     is_active,
 )
-from hpsearch.space import SearchSpace
+from hpsearch.space.scales import from_scale, last_step, on_grid, to_scale, width
+from hpsearch.space.space import SearchSpace
 
 Params = Mapping[str, Any]
 
@@ -116,7 +116,7 @@ def _drawn(
 
 
 def _unit(dimension: Numeric) -> Callable[[float], float]:
-    """Return :func:`hpsearch.scales.to_unit` of one dimension, for many values."""
+    """Return :func:`hpsearch.space.scales.to_unit` of one dimension, for many values."""
     low, span = to_scale(dimension, dimension.low), width(dimension)
     if span == 0:
         return lambda _: 0.5

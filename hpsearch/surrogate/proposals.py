@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from hpsearch.space import SearchSpace
+from hpsearch.space.space import SearchSpace
 from hpsearch.surrogate.features import Params, candidates, rows, scales
 from hpsearch.surrogate.inputs import Inputs
 

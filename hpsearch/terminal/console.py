@@ -14,7 +14,7 @@ from rich.text import Text
 from hpsearch.master import Watch
 from hpsearch.progress import Progress, StageProgress, progress
 from hpsearch.search import Search
-from hpsearch.space import text_of
+from hpsearch.space.space import text_of
 from hpsearch.terminal.pace import Pace, span
 from hpsearch.terminal.show_tables import new_table, score_text, width_of
 

@@ -11,7 +11,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from hpsearch.space import text_of
+from hpsearch.space.space import text_of
 
 WIDEST = 100_000
 

@@ -89,7 +89,7 @@ def _ranges_ignore(lab: Lab, failed: set[int]) -> bool:
     from hpsearch.config import build
     from hpsearch.folder import RunFolder
     from hpsearch.narrowing.stages import StageResult, narrow
-    from hpsearch.space import SearchSpace
+    from hpsearch.space.space import SearchSpace
     from hpsearch.store import Store
 
     config = RunFolder(lab.run).load_config()

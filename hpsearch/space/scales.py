@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from decimal import Decimal
 
-from hpsearch.settings.dimensions import IntDimension, Numeric
+from hpsearch.space.dimensions import IntDimension, Numeric
 
 
 def to_scale(dimension: Numeric, value: float) -> float:
@@ -21,7 +21,7 @@ def from_scale(dimension: Numeric, coordinate: float) -> float:
 def width(dimension: Numeric) -> float:
     """Return the width of the range: in decades if logarithmic, else in its own units.
 
-    >>> from hpsearch.settings.dimensions import FloatDimension
+    >>> from hpsearch.space.dimensions import FloatDimension
     >>> width(FloatDimension(type="float", low=1e-6, high=10.0, log=True))
     7.0
     """

@@ -8,14 +8,14 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from hpsearch.scales import on_grid
-from hpsearch.settings.dimensions import (
+from hpsearch.space.dimensions import (
     CategoricalDimension,
     Dimension,
     FixedDimension,
     IntDimension,
     is_active,
 )
+from hpsearch.space.scales import on_grid
 from workers.errors import InputError
 
 _DIMENSIONS: TypeAdapter[dict[str, Dimension]] = TypeAdapter(dict[str, Dimension])
@@ -24,7 +24,7 @@ _DIMENSIONS: TypeAdapter[dict[str, Dimension]] = TypeAdapter(dict[str, Dimension
 def describe(dimension: Dimension) -> str:
     """Return the range or the choices as a person reads them.
 
-    >>> from hpsearch.settings.dimensions import FloatDimension
+    >>> from hpsearch.space.dimensions import FloatDimension
     >>> describe(FloatDimension(type="float", low=1e-6, high=10.0, log=True))
     '1e-06 .. 10 (log)'
     """

@@ -3,9 +3,9 @@
 import itertools
 from typing import Any
 
-from hpsearch.scales import last_step, on_grid
-from hpsearch.settings.dimensions import CategoricalDimension, Dimension, FixedDimension
-from hpsearch.space import SearchSpace
+from hpsearch.space.dimensions import CategoricalDimension, Dimension, FixedDimension
+from hpsearch.space.scales import last_step, on_grid
+from hpsearch.space.space import SearchSpace
 
 
 def points(space: SearchSpace) -> list[dict[str, Any]]:

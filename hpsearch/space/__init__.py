@@ -1,0 +1,1 @@
+"""The search space: its dimensions, their scales, and all points of a finite one."""
