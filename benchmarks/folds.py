@@ -13,7 +13,7 @@ from dataclasses import replace
 from tables import machine, number, table
 
 from hpsearch import datasets
-from hpsearch.settings.sections import DataConfig
+from hpsearch.config.sections.sections import DataConfig
 from workers.data import Dataset
 from workers.messages import Pack, RunSettings, Trial
 from workers.nn.layout import layout

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hpsearch import events as ev
-from hpsearch.config import SearchConfig
+from hpsearch.config.config import SearchConfig
 from hpsearch.executors import Executor
 from hpsearch.search import Search
 from hpsearch.trials import TrialRecord

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from tables import machine, number, table
 
-from hpsearch import config, session
+from hpsearch import session
+from hpsearch.config import config
 from hpsearch.folder import RunFolder
 from hpsearch.places import Place
 from hpsearch.search import Search

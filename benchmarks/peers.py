@@ -13,7 +13,7 @@ from optuna.study import Study
 from optuna.trial import Trial, TrialState
 from simulated import Curves
 
-from hpsearch.config import SearchConfig
+from hpsearch.config.config import SearchConfig
 from hpsearch.space.space import decode
 from hpsearch.suggestions import distribution
 from workers import messages

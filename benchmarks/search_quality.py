@@ -24,7 +24,7 @@ from tables import machine, table
 
 from hpsearch import datasets
 from hpsearch.conclusion import score
-from hpsearch.config import build
+from hpsearch.config.config import build
 from hpsearch.ensemble import Ensemble
 from hpsearch.executors import SerialExecutor
 from hpsearch.model import load

@@ -5,14 +5,14 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from hpsearch.config import SearchConfig
+from hpsearch.config.config import SearchConfig
+from hpsearch.config.pilots import Pilot
+from hpsearch.config.rules import num_promoted
 from hpsearch.experience import experience
 from hpsearch.narrowing.agreement import Agreement, Curve, agreement
 from hpsearch.narrowing.lengths import measured
 from hpsearch.narrowing.stages import Verdict
 from hpsearch.rescoring import RescoringRun
-from hpsearch.settings.pilots import Pilot
-from hpsearch.settings.rules import num_promoted
 from hpsearch.space.space import SearchSpace
 from hpsearch.stage_run import StageRun
 from hpsearch.trials import TrialRecord

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from hpsearch import datasets, ensemble, model, sources
-from hpsearch.config import SearchConfig
+from hpsearch.config.config import SearchConfig
 from hpsearch.datasets import Split
 from hpsearch.ensemble import Ensemble
 from hpsearch.folder import RunFolder

@@ -5,7 +5,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from hpsearch import locks
-from hpsearch.config import SearchConfig
+from hpsearch.config.config import SearchConfig
 from hpsearch.folder import RunFolder
 from hpsearch.store import Store
 from workers import arithmetic, files

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from hpsearch.config.sections.sections import DataConfig
 from hpsearch.data.labels import Labels, encode
 from hpsearch.data.readers import read
 from hpsearch.data.splits import Part, split
 from hpsearch.data.tables import Source, Table
-from hpsearch.settings.sections import DataConfig
 from workers import target_scale
 from workers.data import Dataset
 from workers.errors import InputError

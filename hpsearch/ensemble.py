@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpsearch import model
+from hpsearch.config.sections.sections import METRICS
 from hpsearch.data.label_types import Label
 from hpsearch.folder import RunFolder
 from hpsearch.model import Floats, Model
 from hpsearch.selection import BLIND, METHODS
-from hpsearch.settings.sections import METRICS
 from workers import checkpoints, files
 from workers.errors import CheckpointError, InputError, brief
 

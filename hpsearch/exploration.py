@@ -2,9 +2,9 @@
 
 import math
 
-from hpsearch.config import SearchConfig
+from hpsearch.config.config import SearchConfig
+from hpsearch.config.sections.stage_sections import ENUMERATING
 from hpsearch.narrowing.stages import widest
-from hpsearch.settings.stage_sections import ENUMERATING
 from hpsearch.space.space import SearchSpace
 from hpsearch.studies import StageStudy
 from hpsearch.surrogate.proposals import Model

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hpsearch import locks
-from hpsearch.config import SearchConfig, build
-from hpsearch.settings import documents
+from hpsearch.config import documents
+from hpsearch.config.config import SearchConfig, build
 from workers import files
 from workers.errors import InputError
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from hpsearch import sources
 from hpsearch.background import Background
-from hpsearch.config import SearchConfig
+from hpsearch.config.config import SearchConfig
 from hpsearch.folder import RunFolder
 from hpsearch.interrupts import Interrupts
 from workers.data import Dataset

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from hpsearch import addresses, discovery
-from hpsearch.config import SearchConfig
+from hpsearch.config.config import SearchConfig
 from hpsearch.executors import Executor, SerialExecutor
 from hpsearch.folder import RunFolder
 from hpsearch.watched import WatchedExecutor

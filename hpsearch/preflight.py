@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from typing import Any, get_args
 
 from hpsearch import datasets, machine
-from hpsearch.config import SearchConfig
+from hpsearch.config import lint
+from hpsearch.config.config import SearchConfig
 from hpsearch.datasets import Split
-from hpsearch.settings import lint, sizes
+from hpsearch.settings import sizes
 from hpsearch.space.dimensions import FixedDimension, FloatDimension, IntDimension
 from hpsearch.space.scales import from_unit
 from workers.data import Dataset

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from hpsearch.agenda import Stage
+from hpsearch.config.rules import num_promoted
 from hpsearch.search import Search
-from hpsearch.settings.rules import num_promoted
 from hpsearch.space.space import describe
 from hpsearch.trials import TrialRecord
 

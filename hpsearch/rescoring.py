@@ -6,8 +6,8 @@ from its number, so the same configuration under a new number is a fresh draw.
 
 from collections.abc import Iterable, Sequence
 
+from hpsearch.config.rules import RESCORE
 from hpsearch.narrowing.verdicts import Verdict
-from hpsearch.settings.rules import RESCORE
 from hpsearch.space.space import SearchSpace
 from hpsearch.trials import TrialRecord
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from hpsearch.agenda import PastStage
-from hpsearch.config import SearchConfig
+from hpsearch.config.config import SearchConfig
 from hpsearch.narrowing.verdicts import Verdict
 from hpsearch.search import Search
 from hpsearch.space.space import SearchSpace, tuples

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from hpsearch import events as ev
 from hpsearch.agenda import Agenda, PastStage, Stage
-from hpsearch.config import SearchConfig
+from hpsearch.config.config import SearchConfig
 from hpsearch.crew import Crew
 from hpsearch.narrowing.stages import Verdict
 from hpsearch.retention import Retention, orphaned

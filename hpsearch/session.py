@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 
 from hpsearch import creation, run_log, sources
 from hpsearch.background import Background
-from hpsearch.config import SearchConfig
+from hpsearch.config import automatic
+from hpsearch.config.config import SearchConfig
 from hpsearch.executors import Executor
 from hpsearch.folder import RunFolder
 from hpsearch.interrupts import Interrupts
 from hpsearch.loading import Loading, load
 from hpsearch.places import Place, Site, locate, make_executor
-from hpsearch.settings import automatic
 from hpsearch.store import Store
 from workers.data import Dataset
 from workers.errors import HpsearchError

@@ -7,9 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpsearch.config import SearchConfig
+from hpsearch.config.config import SearchConfig
+from hpsearch.config.sections.sections import DataConfig, SplitConfig
 from hpsearch.folder import RunFolder
-from hpsearch.settings.sections import DataConfig, SplitConfig
 from hpsearch.store import Store
 from workers.errors import InputError
 

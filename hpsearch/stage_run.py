@@ -9,13 +9,13 @@ numbers, when all of it has ended. The size is the config's, whatever the worker
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from hpsearch.config import SearchConfig
+from hpsearch.config.config import SearchConfig
+from hpsearch.config.rules import num_promoted
+from hpsearch.config.sections.stage_sections import LEARNING
 from hpsearch.experience import learned
 from hpsearch.exploration import Exploration
 from hpsearch.narrowing.stages import StageResult, Verdict, conclude, promoted
 from hpsearch.pruners import referee
-from hpsearch.settings.rules import num_promoted
-from hpsearch.settings.stage_sections import LEARNING
 from hpsearch.space.space import SearchSpace
 from hpsearch.surrogate.proposals import Model
 from hpsearch.trials import TrialRecord

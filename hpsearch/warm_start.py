@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from hpsearch.config import SearchConfig, build
+from hpsearch.config.config import SearchConfig, build
 from hpsearch.folder import RunFolder
 from hpsearch.samplers import key
 from hpsearch.space.space import describe, text_of

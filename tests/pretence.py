@@ -8,7 +8,7 @@ from typing import Any
 
 from hpsearch import events as ev
 from hpsearch.agenda import PastStage
-from hpsearch.config import SearchConfig
+from hpsearch.config.config import SearchConfig
 from hpsearch.narrowing.verdicts import Verdict
 from hpsearch.search import Search
 from hpsearch.space.space import SearchSpace

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from hpsearch import report, session
 from hpsearch.cli import main
 from hpsearch.conclusion import Conclusion
-from hpsearch.config import SearchConfig, build
+from hpsearch.config.config import SearchConfig, build
 from hpsearch.folder import RunFolder
 from hpsearch.places import Place, Site
 from hpsearch.search import Search

@@ -7,8 +7,8 @@ import pytest
 from annotated_types import Ge, Gt, Len
 from pydantic import Field, ValidationError, model_validator
 
-from hpsearch.settings.complaints import complain, unknown_key
-from hpsearch.settings.section import Section
+from hpsearch.config.complaints import complain, unknown_key
+from hpsearch.config.sections.section import Section
 
 
 class Cat(Section):

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from hpsearch.config import build
-from hpsearch.settings.networks import compose
+from hpsearch.config.config import build
+from hpsearch.config.networks import compose
 from tests.support import tiny, tiny_config
 from workers.errors import InputError
 from workers.nn.spec import NetworkSpec

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from hpsearch.config.sections.sections import DataConfig
 from hpsearch.datasets import Split, load, read_features
-from hpsearch.settings.sections import DataConfig
 from workers.errors import InputError
 
 

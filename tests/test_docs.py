@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from hpsearch.settings import pruner_sections, sections, stage_sections
-from hpsearch.settings.choices import CHOICES
-from hpsearch.settings.section import Section
+from hpsearch.config.choices import CHOICES
+from hpsearch.config.sections import pruner_sections, sections, stage_sections
+from hpsearch.config.sections.section import Section
 from hpsearch.space import dimensions
 from workers.nn.spec import NetworkSpec
 

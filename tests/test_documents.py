@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpsearch.settings.documents import MAX_BYTES, assign, dump, parse, read
+from hpsearch.config.documents import MAX_BYTES, assign, dump, parse, read
 from workers.errors import InputError
 
 # --- reading

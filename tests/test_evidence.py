@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from hpsearch.config.sections.stage_sections import NarrowConfig
 from hpsearch.exploration import Exploration
 from hpsearch.narrowing.evidence import DRAWS, absence, closeness
 from hpsearch.narrowing.stages import StageResult, narrow
-from hpsearch.settings.stage_sections import NarrowConfig
 from hpsearch.space.dimensions import CategoricalDimension, FloatDimension
 from hpsearch.space.scales import from_unit
 from hpsearch.space.space import SearchSpace

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from hpsearch import datasets
+from hpsearch.config.sections.sections import DataConfig
 from hpsearch.events import Reported, WorkerLost, WorkerReady
 from hpsearch.executors import SerialExecutor
-from hpsearch.settings.sections import DataConfig
 from workers.data import Dataset
 from workers.errors import RunError
 from workers.messages import Pack, RunSettings, Trial

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from hpsearch.config.sections.sections import DataConfig
 from hpsearch.datasets import Split, load
-from hpsearch.settings.sections import DataConfig
 from tests.support import tiny_config
 from workers.errors import InputError
 

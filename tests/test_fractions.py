@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from hpsearch import datasets
+from hpsearch.config.sections.pruner_sections import PatienceRule
+from hpsearch.config.sections.sections import DataConfig
 from hpsearch.pruners import Referee
 from hpsearch.results.results import Results
-from hpsearch.settings.pruner_sections import PatienceRule
-from hpsearch.settings.sections import DataConfig
 from tests.support import run_here, tiny_config
 from tests.test_training import SPECS, Workshop, a_trial, untimed
 from workers.data import Dataset

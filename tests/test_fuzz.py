@@ -20,13 +20,13 @@ from click.testing import CliRunner
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from hpsearch import config as configs
 from hpsearch import datasets
 from hpsearch.cli import main
-from hpsearch.config import SearchConfig
+from hpsearch.config import config as configs
+from hpsearch.config import documents
+from hpsearch.config.config import SearchConfig
 from hpsearch.folder import RunFolder
 from hpsearch.results.results import Results
-from hpsearch.settings import documents
 from hpsearch.store import Store
 from tests.support import TINY, tiny
 from workers import checkpoints

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from hpsearch.config.pilots import PILOTS
 from hpsearch.narrowing.lengths import measured
 from hpsearch.progress import progress
-from hpsearch.settings.pilots import PILOTS
 from hpsearch.terminal.console import PlainLines
 from hpsearch.trials import TrialRecord
 from tests.pretence import Pretence

@@ -13,7 +13,7 @@ import pytest
 
 from hpsearch import datasets
 from hpsearch import events as ev
-from hpsearch.config import SearchConfig
+from hpsearch.config.config import SearchConfig
 from hpsearch.events import Event, Reported, WorkerLost, WorkerReady
 from hpsearch.folder import RunFolder
 from hpsearch.machine import Memory

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from hpsearch import datasets, model
+from hpsearch.config.sections.sections import DataConfig
 from hpsearch.datasets import Split
 from hpsearch.model import Model, measure
-from hpsearch.settings.sections import DataConfig
 from tests.support import write_line
 from tests.test_training import Workshop, a_trial, untimed
 from workers import checkpoints, splits

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
+from hpsearch.config.sections.pruner_sections import PRUNERS, PrunerRule
 from hpsearch.pruners import Referee
-from hpsearch.settings.pruner_sections import PRUNERS, PrunerRule
 
 RULE: TypeAdapter[Any] = TypeAdapter(PrunerRule)
 

@@ -18,13 +18,13 @@ import ray
 import hpsearch.ray_executor
 from hpsearch import addresses, datasets, machine, nodes, session, starts
 from hpsearch import cluster as clusters
+from hpsearch.config.sections.sections import DataConfig
 from hpsearch.events import Event, Reported, WorkerLost, WorkerReady
 from hpsearch.folder import RunFolder
 from hpsearch.machine import Memory
 from hpsearch.places import Place
 from hpsearch.ray_executor import RayExecutor
 from hpsearch.search import Search
-from hpsearch.settings.sections import DataConfig
 from hpsearch.store import Store
 from tests.conftest import RunningCluster
 from tests.faults.outcome import difference, outcome

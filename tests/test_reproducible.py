@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from hpsearch.config import SearchConfig
+from hpsearch.config.config import SearchConfig
 from tests.pretence import Pretence
 from tests.support import tiny_config
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
+from hpsearch.config.sections.stage_sections import ENUMERATING, LEARNING, SamplerName
 from hpsearch.samplers import SAMPLERS
-from hpsearch.settings.stage_sections import ENUMERATING, LEARNING, SamplerName
 from hpsearch.space.dimensions import (
     CategoricalDimension,
     FixedDimension,
@@ -328,7 +328,7 @@ class TestMisuse:
 
 
 def test_the_search_space_itself_needs_no_optuna():
-    modules = "hpsearch.narrowing.stages, hpsearch.settings.lint"
+    modules = "hpsearch.narrowing.stages, hpsearch.config.lint"
     code = f"import {modules}, sys; print('optuna' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpsearch import datasets, model
+from hpsearch.config.sections.sections import DataConfig
 from hpsearch.model import measure
-from hpsearch.settings.sections import DataConfig
 from tests.test_training import Workshop, a_trial
 from workers import preprocessing
 from workers.data import Dataset

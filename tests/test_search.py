@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from hpsearch import events as ev
 from hpsearch.agenda import PastStage
-from hpsearch.config import SearchConfig
+from hpsearch.config.config import SearchConfig
 from hpsearch.narrowing.verdicts import Verdict
 from hpsearch.progress import progress
 from hpsearch.search import Search

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from hpsearch import conclusion, report, trials
-from hpsearch.config import SearchConfig
+from hpsearch.config.config import SearchConfig
 from hpsearch.executors import SerialExecutor
 from hpsearch.folder import RunFolder
 from hpsearch.interrupts import SIGNALS, Interrupted

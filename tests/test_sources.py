@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 import hpsearch
 from hpsearch import sources
 from hpsearch.cli import main
-from hpsearch.config import SearchConfig
+from hpsearch.config.config import SearchConfig
 from hpsearch.datasets import Split
 from hpsearch.datasets import load as load_data
 from hpsearch.folder import RunFolder

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpsearch.settings.lint import check, warnings
+from hpsearch.config.lint import check, warnings
 from hpsearch.space.dimensions import CategoricalDimension, FloatDimension, IntDimension
 from hpsearch.space.scales import from_unit, on_grid, snapped, to_unit, width
 from hpsearch.space.space import SearchSpace, describe

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from hpsearch.config import SearchConfig
+from hpsearch.config.config import SearchConfig
 from hpsearch.search import Search
 from hpsearch.stage_run import StageRun
 from hpsearch.trials import TrialRecord

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from hpsearch.config.sections.stage_sections import NarrowConfig
 from hpsearch.narrowing.stages import StageResult, Verdict, border_verdicts, narrow, promoted
-from hpsearch.settings.stage_sections import NarrowConfig
 from hpsearch.space.dimensions import (
     CategoricalDimension,
     FloatDimension,

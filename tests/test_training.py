@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from hpsearch import datasets
-from hpsearch.settings.sections import DataConfig
+from hpsearch.config.sections.sections import DataConfig
 from tests.support import write_line
 from workers import checkpoints, files
 from workers.data import Dataset

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from hpsearch.config.sections.stage_sections import NarrowConfig
 from hpsearch.narrowing.evidence import absence
 from hpsearch.narrowing.verdicts import Verdict
-from hpsearch.settings.stage_sections import NarrowConfig
 from hpsearch.space.dimensions import CategoricalDimension, Dimension
 
 TRIED = 3

@@ -8,9 +8,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from hpsearch.config import SearchConfig
+from hpsearch.config.config import SearchConfig
+from hpsearch.config.pilots import Length, Pilot
 from hpsearch.narrowing.agreement import ENOUGH, spearman
-from hpsearch.settings.pilots import Length, Pilot
 from hpsearch.trials import TrialRecord
 
 SOUND: Final = 0.5

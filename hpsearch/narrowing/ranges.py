@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from hpsearch.config.sections.stage_sections import NarrowConfig
 from hpsearch.narrowing.evidence import closeness
 from hpsearch.narrowing.verdicts import Side, Verdict
-from hpsearch.settings.stage_sections import NarrowConfig
 from hpsearch.space.dimensions import Dimension, IntDimension, Numeric
 from hpsearch.space.scales import from_scale, snapped, to_scale, to_unit, width
 

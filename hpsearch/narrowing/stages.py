@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hpsearch.config import SearchConfig
+from hpsearch.config.config import SearchConfig
+from hpsearch.config.sections.stage_sections import NarrowConfig
 from hpsearch.narrowing.choices import remaining
 from hpsearch.narrowing.ranges import judged, widened
 from hpsearch.narrowing.verdicts import Verdict, sentence
-from hpsearch.settings.stage_sections import NarrowConfig
 from hpsearch.space.dimensions import CategoricalDimension, Dimension, FixedDimension, Numeric
 from hpsearch.space.space import SearchSpace
 

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any, TypeGuard, TypeVar
 
 from hpsearch import ensemble, model
+from hpsearch.config.pilots import Length
+from hpsearch.config.rules import RESCORE
 from hpsearch.folder import RunFolder
 from hpsearch.narrowing.agreement import Agreement
 from hpsearch.results.narrowing import agreements_of
-from hpsearch.settings.pilots import Length
-from hpsearch.settings.rules import RESCORE
 from hpsearch.space.dimensions import CategoricalDimension, Numeric
 from hpsearch.space.space import SearchSpace
 from hpsearch.sqlite.rows import EpochRow, FailureRow, LayerRow, StageRow, TrialRow

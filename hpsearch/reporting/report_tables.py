@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean, stdev
 from typing import Any, Final
 
+from hpsearch.config.rules import RESCORE
 from hpsearch.reporting.markup import Child, Markup, cut, join, table, tag
 from hpsearch.reporting.report_data import RunData, is_number
 from hpsearch.reporting.report_failures import grouped
 from hpsearch.reporting.report_head import score_text
-from hpsearch.settings.rules import RESCORE
 from hpsearch.space.space import describe, text_of
 from hpsearch.sqlite.rows import StageRow, TrialRow
 

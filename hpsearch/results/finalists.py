@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from statistics import fmean, stdev
 from typing import Any
 
+from hpsearch.config.rules import RESCORE
 from hpsearch.results.results import Results
-from hpsearch.settings.rules import RESCORE
 
 
 def finalists(results: Results, names: Sequence[str]) -> list[dict[str, Any]]:

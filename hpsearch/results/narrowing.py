@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hpsearch.config import SearchConfig
+from hpsearch.config.config import SearchConfig
+from hpsearch.config.pilots import Length
 from hpsearch.folder import RunFolder
 from hpsearch.narrowing.agreement import Agreement, Curve, agreement
 from hpsearch.narrowing.lengths import measured
 from hpsearch.narrowing.stages import StageResult, conclude
-from hpsearch.settings.pilots import Length
 from hpsearch.space.space import SearchSpace, tuples
 from hpsearch.sqlite.rows import EpochRow, StageRow, TrialRow
 from hpsearch.store import Store

@@ -1,1 +1,1 @@
-"""The sections of a config and their rules; `hpsearch.config` is the door."""
+"""The sections of a config and their rules; `hpsearch.config.config` is the door."""

@@ -3,8 +3,8 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from hpsearch.config.networks import corners, widest
 from hpsearch.machine import Memory
-from hpsearch.settings.networks import corners, widest
 from hpsearch.space.space import SearchSpace
 from workers.data import Dataset
 from workers.errors import InputError, RunError
@@ -13,7 +13,7 @@ from workers.nn.losses import scores
 from workers.nn.optimizers import OPTIMIZERS
 
 if TYPE_CHECKING:
-    from hpsearch.config import SearchConfig
+    from hpsearch.config.config import SearchConfig
 
 
 def check(

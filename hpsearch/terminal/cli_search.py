@@ -17,7 +17,7 @@ class _ConfigCommand(click.Command):
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         del ctx
-        from hpsearch.settings.choices import CHOICES
+        from hpsearch.config.choices import CHOICES
 
         with formatter.section("What a config may choose from"):
             formatter.write_dl([(key, ", ".join(table)) for key, table in CHOICES.items()])
@@ -68,9 +68,9 @@ def run(
     """Run the search that CONFIG describes, and test what it found."""
     if resume and overwrite:
         raise click.UsageError("--resume and --overwrite exclude each other")
-    from hpsearch import config as configs
+    from hpsearch.config import config as configs
+    from hpsearch.config import lint
     from hpsearch.folder import RunFolder
-    from hpsearch.settings import lint
 
     loaded = configs.load(config, assignments=assignments, name=name)
     for line in lint.warnings(loaded.search_space):
@@ -157,8 +157,8 @@ def check(config: Path, assignments: tuple[str, ...]) -> None:
 
     Ends with exit code 1 if a check fails.
     """
-    from hpsearch import config as configs
     from hpsearch import preflight
+    from hpsearch.config import config as configs
     from hpsearch.terminal import show
 
     checked = preflight.preflight(configs.load(config, assignments=assignments), _warn)

@@ -15,11 +15,11 @@ import atheris
 with atheris.instrument_imports(include=["hpsearch", "workers"], exclude=["workers.nn"]):
     from click.testing import CliRunner
 
-    from hpsearch import config as configs
     from hpsearch import datasets, ensemble, model
     from hpsearch.cli import main
+    from hpsearch.config import config as configs
+    from hpsearch.config.sections.sections import DataConfig
     from hpsearch.results.results import Results
-    from hpsearch.settings.sections import DataConfig
     from hpsearch.store import Store
     from workers import checkpoints
     from workers.errors import HpsearchError

@@ -86,7 +86,7 @@ def diverged(
 
 def _ranges_ignore(lab: Lab, failed: set[int]) -> bool:
     """Tell whether the ranges follow from the trials that did not fail."""
-    from hpsearch.config import build
+    from hpsearch.config.config import build
     from hpsearch.folder import RunFolder
     from hpsearch.narrowing.stages import StageResult, narrow
     from hpsearch.space.space import SearchSpace

@@ -10,24 +10,24 @@ from typing import Annotated, Any
 from annotated_types import Len
 from pydantic import Field, ValidationError
 
-from hpsearch.settings import automatic, documents, lint, rules
-from hpsearch.settings.complaints import complain, unknown_key
-from hpsearch.settings.networks import (
+from hpsearch.config import automatic, documents, lint, rules
+from hpsearch.config.complaints import complain, unknown_key
+from hpsearch.config.networks import (
     compose,
     corners,
     limits,
     parse_network,
     with_layer_conditions,
 )
-from hpsearch.settings.pilots import Length, Pilot, placed, planned, wanted
-from hpsearch.settings.section import Section
-from hpsearch.settings.sections import (
+from hpsearch.config.pilots import Length, Pilot, placed, planned, wanted
+from hpsearch.config.sections.section import Section
+from hpsearch.config.sections.sections import (
     CheckpointConfig,
     DataConfig,
     EnsembleConfig,
     StudyConfig,
 )
-from hpsearch.settings.stage_sections import Points, RescoreConfig, StageConfig
+from hpsearch.config.sections.stage_sections import Points, RescoreConfig, StageConfig
 from hpsearch.space.dimensions import Dimension
 from hpsearch.space.space import SearchSpace, tuples
 from workers.errors import InputError

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from hpsearch.settings.rules import num_promoted
-from hpsearch.settings.stage_sections import LEARNING, StageConfig
+from hpsearch.config.rules import num_promoted
+from hpsearch.config.sections.stage_sections import LEARNING, StageConfig
 from workers.errors import InputError
 
 AUTO: Final = "auto"

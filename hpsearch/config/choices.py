@@ -2,10 +2,10 @@
 
 from collections.abc import Collection, Mapping
 
+from hpsearch.config.sections.pruner_sections import PRUNERS
+from hpsearch.config.sections.sections import METRICS
 from hpsearch.samplers import SAMPLERS
 from hpsearch.selection import METHODS
-from hpsearch.settings.pruner_sections import PRUNERS
-from hpsearch.settings.sections import METRICS
 from workers.nn.families import FAMILIES
 from workers.preprocessing import PREPROCESSORS
 

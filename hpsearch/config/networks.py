@@ -10,8 +10,8 @@ from typing import Any, get_args, get_type_hints
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import TypeAdapter, ValidationError
 
-from hpsearch.settings.complaints import complain, unknown_key
-from hpsearch.settings.lint import exponents_remedy
+from hpsearch.config.complaints import complain, unknown_key
+from hpsearch.config.lint import exponents_remedy
 from hpsearch.space.dimensions import CategoricalDimension, Dimension, FixedDimension
 from hpsearch.space.space import SearchSpace, ends
 from workers.errors import InputError

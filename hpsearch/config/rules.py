@@ -4,15 +4,15 @@ import json
 import math
 from typing import TYPE_CHECKING
 
-from hpsearch.settings.pruner_sections import HalvingRule
-from hpsearch.settings.stage_sections import ENUMERATING, StageConfig
+from hpsearch.config.sections.pruner_sections import HalvingRule
+from hpsearch.config.sections.stage_sections import ENUMERATING, StageConfig
 from hpsearch.space.dimensions import FloatDimension, Numeric
 from hpsearch.space.space import SearchSpace, describe, text_of
 from workers.errors import InputError
 from workers.preprocessing import PREPROCESSORS
 
 if TYPE_CHECKING:
-    from hpsearch.config import SearchConfig
+    from hpsearch.config.config import SearchConfig
 
 RESCORE = "rescore"
 """The name of the stage that scores the best anew."""

@@ -1,0 +1,1 @@
+"""The sections of a config file, as frozen pydantic models."""
