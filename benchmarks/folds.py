@@ -12,8 +12,8 @@ from dataclasses import replace
 
 from tables import machine, number, table
 
-from hpsearch import datasets
 from hpsearch.config.sections.sections import DataConfig
+from hpsearch.data import datasets
 from workers.data import Dataset
 from workers.messages import Pack, RunSettings, Trial
 from workers.nn.layout import layout

@@ -22,9 +22,9 @@ from strategies import strategies
 from surrogate import SPACES, Instance, Surrogate
 from tables import machine, table
 
-from hpsearch import datasets
 from hpsearch.conclusion import score
 from hpsearch.config.config import build
+from hpsearch.data import datasets
 from hpsearch.ensemble import Ensemble
 from hpsearch.executors import SerialExecutor
 from hpsearch.model import load

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hpsearch import datasets, ensemble, model, sources
+from hpsearch import ensemble, model, sources
 from hpsearch.config.config import SearchConfig
-from hpsearch.datasets import Split
+from hpsearch.data import datasets
+from hpsearch.data.datasets import Split
 from hpsearch.ensemble import Ensemble
 from hpsearch.folder import RunFolder
 from hpsearch.results.results import Results

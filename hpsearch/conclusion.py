@@ -8,7 +8,7 @@ from typing import Any
 from hpsearch import ensemble, model
 from hpsearch.averaging import build_ensemble, score
 from hpsearch.config.config import SearchConfig
-from hpsearch.datasets import Split
+from hpsearch.data.datasets import Split
 from hpsearch.ensemble import Ensemble
 from hpsearch.folder import RunFolder
 from hpsearch.narrowing.verdicts import Verdict

@@ -11,7 +11,7 @@ from hpsearch.interrupts import Interrupts
 from workers.data import Dataset
 
 if TYPE_CHECKING:
-    from hpsearch.datasets import Split
+    from hpsearch.data.datasets import Split
 
 
 def load(

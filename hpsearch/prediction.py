@@ -11,8 +11,8 @@ from types import MappingProxyType
 
 import pandas as pd
 
-from hpsearch import datasets, ensemble
-from hpsearch.data import label_types
+from hpsearch import ensemble
+from hpsearch.data import datasets, label_types
 from hpsearch.ensemble import Ensemble
 from hpsearch.model import Floats
 from workers import files

@@ -28,7 +28,7 @@ from workers.nn import machine_code
 
 if TYPE_CHECKING:
     from hpsearch.conclusion import Conclusion
-    from hpsearch.datasets import Split
+    from hpsearch.data.datasets import Split
     from hpsearch.preflight import Warn
     from hpsearch.search import Search
 

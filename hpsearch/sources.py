@@ -14,7 +14,7 @@ from hpsearch.store import Store
 from workers.errors import InputError
 
 if TYPE_CHECKING:
-    from hpsearch.datasets import Split
+    from hpsearch.data.datasets import Split
 
 Find = Callable[[str], Path]
 """From a file's path in a config to where it may lie."""
@@ -116,7 +116,7 @@ def _is_file(path: Path | str) -> bool:
 
 def _files(data: DataConfig) -> list[str]:
     """Return the paths of the files that a config's data come from."""
-    from hpsearch.data.readers import BUILTINS  # scikit-learn is long to import
+    from hpsearch.data.readers.readers import BUILTINS  # scikit-learn is long to import
 
     parts = [part for part in (data, data.validation, data.test) if part is not None]
     paths = [path for part in parts for path in (part.source, part.labels)]

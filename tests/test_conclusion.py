@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hpsearch import conclusion, datasets, ensemble, model, trials
+from hpsearch import conclusion, ensemble, model, trials
 from hpsearch.averaging import make_ensemble
+from hpsearch.data import datasets
 from hpsearch.folder import RunFolder
 from hpsearch.results.results import Results
 from hpsearch.search import Search

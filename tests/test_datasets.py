@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hpsearch.config.sections.sections import DataConfig
-from hpsearch.datasets import Split, load, read_features
+from hpsearch.data.datasets import Split, load, read_features
 from workers.errors import InputError
 
 

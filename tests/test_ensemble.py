@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hpsearch import datasets, ensemble, model
-from hpsearch.datasets import Split
+from hpsearch import ensemble, model
+from hpsearch.data import datasets
+from hpsearch.data.datasets import Split
 from hpsearch.ensemble import DESCRIPTION, Ensemble
 from hpsearch.folder import RunFolder
 from hpsearch.results.results import Results

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from hpsearch import datasets
 from hpsearch.config.sections.sections import DataConfig
+from hpsearch.data import datasets
 from hpsearch.events import Reported, WorkerLost, WorkerReady
 from hpsearch.executors import SerialExecutor
 from workers.data import Dataset

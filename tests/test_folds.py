@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hpsearch.config.sections.sections import DataConfig
-from hpsearch.datasets import Split, load
+from hpsearch.data.datasets import Split, load
 from tests.support import tiny_config
 from workers.errors import InputError
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from hpsearch import datasets
 from hpsearch.config.sections.pruner_sections import PatienceRule
 from hpsearch.config.sections.sections import DataConfig
+from hpsearch.data import datasets
 from hpsearch.pruners import Referee
 from hpsearch.results.results import Results
 from tests.support import run_here, tiny_config

@@ -20,11 +20,11 @@ from click.testing import CliRunner
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from hpsearch import datasets
 from hpsearch.cli import main
 from hpsearch.config import config as configs
 from hpsearch.config import documents
 from hpsearch.config.config import SearchConfig
+from hpsearch.data import datasets
 from hpsearch.folder import RunFolder
 from hpsearch.results.results import Results
 from hpsearch.store import Store

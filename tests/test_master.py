@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from hpsearch import datasets
 from hpsearch import events as ev
 from hpsearch.config.config import SearchConfig
+from hpsearch.data import datasets
 from hpsearch.events import Event, Reported, WorkerLost, WorkerReady
 from hpsearch.folder import RunFolder
 from hpsearch.machine import Memory

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, log_loss, mean_squared_error, r2_score
 
-from hpsearch import datasets, model
+from hpsearch import model
+from hpsearch.data import datasets
 from hpsearch.folder import RunFolder
 from hpsearch.model import measure
 from hpsearch.results.results import Results

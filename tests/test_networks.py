@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hpsearch import datasets, model
+from hpsearch import model
 from hpsearch.config.sections.sections import DataConfig
-from hpsearch.datasets import Split
+from hpsearch.data import datasets
+from hpsearch.data.datasets import Split
 from hpsearch.model import Model, measure
 from tests.support import write_line
 from tests.test_training import Workshop, a_trial, untimed

@@ -16,9 +16,10 @@ import pytest
 import ray
 
 import hpsearch.ray_executor
-from hpsearch import addresses, datasets, machine, nodes, session, starts
+from hpsearch import addresses, machine, nodes, session, starts
 from hpsearch import cluster as clusters
 from hpsearch.config.sections.sections import DataConfig
+from hpsearch.data import datasets
 from hpsearch.events import Event, Reported, WorkerLost, WorkerReady
 from hpsearch.folder import RunFolder
 from hpsearch.machine import Memory

@@ -16,9 +16,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hpsearch.data import tables
-from hpsearch.data.readers import BUILTINS, READERS, read
-from hpsearch.data.tables import Source
+from hpsearch.data.readers import tables
+from hpsearch.data.readers.readers import BUILTINS, READERS, read
+from hpsearch.data.readers.tables import Source
 from workers.errors import InputError
 
 X = [[1.5, -2.0], [3.0, 4e-3], [5.0, 6.0]]

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from hpsearch import datasets
+from hpsearch.data import datasets
 from hpsearch.machine import Memory
 from hpsearch.settings import sizes
 from tests.support import tiny_config

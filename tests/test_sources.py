@@ -16,8 +16,8 @@ import hpsearch
 from hpsearch import sources
 from hpsearch.cli import main
 from hpsearch.config.config import SearchConfig
-from hpsearch.datasets import Split
-from hpsearch.datasets import load as load_data
+from hpsearch.data.datasets import Split
+from hpsearch.data.datasets import load as load_data
 from hpsearch.folder import RunFolder
 from tests.support import run_here, tiny_config, write_colours
 from workers.errors import InputError

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hpsearch import datasets
 from hpsearch.config.sections.sections import DataConfig
+from hpsearch.data import datasets
 from tests.support import write_line
 from workers import checkpoints, files
 from workers.data import Dataset

@@ -10,7 +10,7 @@ from workers import target_scale
 from workers.data import Dataset
 
 if TYPE_CHECKING:
-    from hpsearch.datasets import Split
+    from hpsearch.data.datasets import Split
 
 
 def digest_of_before(split: "Split") -> str:

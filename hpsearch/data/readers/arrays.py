@@ -7,7 +7,15 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hpsearch.data.tables import Source, Table, check_size, listed, read_bytes, regular_file, shown
+from hpsearch.data.readers.tables import (
+    Source,
+    Table,
+    check_size,
+    listed,
+    read_bytes,
+    regular_file,
+    shown,
+)
 from workers.errors import InputError
 
 _X_NAMES = ("x", "features", "data", "images")

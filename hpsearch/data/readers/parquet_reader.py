@@ -2,8 +2,8 @@
 
 import pyarrow.parquet
 
-from hpsearch.data.columns import assemble, choose
-from hpsearch.data.tables import Source, Table, check_size, regular_file, shown
+from hpsearch.data.readers.columns import assemble, choose
+from hpsearch.data.readers.tables import Source, Table, check_size, regular_file, shown
 from workers.errors import InputError
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.csv
 
-from hpsearch.data.columns import assemble, choose
-from hpsearch.data.tables import Source, Table, read_bytes, shown
+from hpsearch.data.readers.columns import assemble, choose
+from hpsearch.data.readers.tables import Source, Table, read_bytes, shown
 from workers.errors import InputError
 
 _CELL = re.compile(r"column #(\d+): Row #(\d+): .* invalid value (.*)", re.DOTALL)

@@ -11,9 +11,9 @@ from threadpoolctl import threadpool_limits
 
 from hpsearch.config.sections.sections import DataConfig
 from hpsearch.data.labels import Labels, encode
-from hpsearch.data.readers import read
+from hpsearch.data.readers.readers import read
+from hpsearch.data.readers.tables import Source, Table
 from hpsearch.data.splits import Part, split
-from hpsearch.data.tables import Source, Table
 from workers import target_scale
 from workers.data import Dataset
 from workers.errors import InputError

@@ -1,0 +1,1 @@
+"""Files of data and built-in sets to raw tables, a reader a format."""
