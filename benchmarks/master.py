@@ -16,9 +16,9 @@ from tables import machine, number, table
 
 from hpsearch import session
 from hpsearch.config import config
-from hpsearch.folder import RunFolder
 from hpsearch.places import Place
 from hpsearch.search import Search
+from hpsearch.storage.folder import RunFolder
 from workers import checkpoints, files
 from workers.checkpoints import Snapshot
 

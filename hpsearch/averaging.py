@@ -4,14 +4,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hpsearch import ensemble, model, sources
+from hpsearch import ensemble, model
 from hpsearch.config.config import SearchConfig
 from hpsearch.data import datasets
 from hpsearch.data.datasets import Split
 from hpsearch.ensemble import Ensemble
-from hpsearch.folder import RunFolder
 from hpsearch.results.results import Results
 from hpsearch.selection import BLIND
+from hpsearch.storage import sources
+from hpsearch.storage.folder import RunFolder
 from workers.errors import InputError
 
 
@@ -56,7 +57,7 @@ def make_ensemble(
     Returns the number of members, the path, and the scores; those of the test set only if
     ``test`` asks for them. What can be made without the run's data is made: then there are no
     scores, and ``unscored`` says why. ``data`` is where they lie now, see
-    `hpsearch.sources.load`.
+    `hpsearch.storage.sources.load`.
 
     Raises
     ------

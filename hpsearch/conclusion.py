@@ -10,12 +10,12 @@ from hpsearch.averaging import build_ensemble, score
 from hpsearch.config.config import SearchConfig
 from hpsearch.data.datasets import Split
 from hpsearch.ensemble import Ensemble
-from hpsearch.folder import RunFolder
 from hpsearch.narrowing.verdicts import Verdict
 from hpsearch.results.failures import nothing_completed
 from hpsearch.results.finalists import finalists, winner
 from hpsearch.results.narrowing import agreements_of
 from hpsearch.results.results import Results
+from hpsearch.storage.folder import RunFolder
 from workers import files
 from workers.errors import RunError, brief
 from workers.failpoints import failpoint

@@ -4,10 +4,10 @@ import shutil
 from importlib.metadata import version
 from pathlib import Path
 
-from hpsearch import locks
 from hpsearch.config.config import SearchConfig
-from hpsearch.folder import RunFolder
-from hpsearch.store import Store
+from hpsearch.storage import locks
+from hpsearch.storage.folder import RunFolder
+from hpsearch.storage.store import Store
 from workers import arithmetic, files
 from workers.errors import InputError
 

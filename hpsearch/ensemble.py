@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from hpsearch import model
 from hpsearch.config.sections.sections import METRICS
 from hpsearch.data.label_types import Label
-from hpsearch.folder import RunFolder
 from hpsearch.model import Floats, Model
 from hpsearch.selection import BLIND, METHODS
+from hpsearch.storage.folder import RunFolder
 from workers import checkpoints, files
 from workers.errors import CheckpointError, InputError, brief
 

@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hpsearch import sources
 from hpsearch.background import Background
 from hpsearch.config.config import SearchConfig
-from hpsearch.folder import RunFolder
 from hpsearch.interrupts import Interrupts
+from hpsearch.storage import sources
+from hpsearch.storage.folder import RunFolder
 from workers.data import Dataset
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ def load(
 ) -> tuple["Split", list[str]]:
     """Return a config's data and warnings; those of a ``run`` that goes on must be its own.
 
-    They may lie in another ``place`` now, see `hpsearch.sources.load`.
+    They may lie in another ``place`` now, see `hpsearch.storage.sources.load`.
 
     Raises
     ------

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 from hpsearch import events as ev
 from hpsearch.executors import Executor
-from hpsearch.folder import RunFolder
 from hpsearch.search import Search
 from hpsearch.space.space import SearchSpace
-from hpsearch.store import Store
+from hpsearch.storage.folder import RunFolder
+from hpsearch.storage.store import Store
 from workers import checkpoints, files
 from workers.errors import RunError
 from workers.failpoints import failpoint

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hpsearch import addresses, discovery
 from hpsearch.config.config import SearchConfig
 from hpsearch.executors import Executor, SerialExecutor
-from hpsearch.folder import RunFolder
+from hpsearch.storage.folder import RunFolder
 from hpsearch.watched import WatchedExecutor
 from workers.data import Dataset
 from workers.messages import RunSettings

@@ -9,13 +9,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-from hpsearch.folder import RunFolder
 from hpsearch.reporting import report_charts, report_head, report_layers, report_tables
 from hpsearch.reporting.marks import legend, stage_entries
 from hpsearch.reporting.markup import Markup, cut, join, literal, tag
 from hpsearch.reporting.report_curves import curves
 from hpsearch.reporting.report_data import RunData, load
 from hpsearch.reporting.report_style import style_sheet
+from hpsearch.storage.folder import RunFolder
 from workers import files
 from workers.errors import InputError, RunError
 

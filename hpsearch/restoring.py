@@ -7,7 +7,7 @@ from hpsearch.config.config import SearchConfig
 from hpsearch.narrowing.verdicts import Verdict
 from hpsearch.search import Search
 from hpsearch.space.space import SearchSpace, tuples
-from hpsearch.store import Store
+from hpsearch.storage.store import Store
 from hpsearch.trials import TrialRecord
 from workers.data import Dataset
 from workers.messages import EpochReport

@@ -12,16 +12,17 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hpsearch import creation, run_log, sources
+from hpsearch import creation
 from hpsearch.background import Background
 from hpsearch.config import automatic
 from hpsearch.config.config import SearchConfig
 from hpsearch.executors import Executor
-from hpsearch.folder import RunFolder
 from hpsearch.interrupts import Interrupts
 from hpsearch.loading import Loading, load
 from hpsearch.places import Place, Site, locate, make_executor
-from hpsearch.store import Store
+from hpsearch.storage import run_log, sources
+from hpsearch.storage.folder import RunFolder
+from hpsearch.storage.store import Store
 from workers.data import Dataset
 from workers.errors import HpsearchError
 from workers.nn import machine_code

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from hpsearch.config.config import SearchConfig, build
-from hpsearch.folder import RunFolder
 from hpsearch.samplers import key
 from hpsearch.space.space import describe, text_of
-from hpsearch.store import Store
+from hpsearch.storage.folder import RunFolder
+from hpsearch.storage.store import Store
 
 MOST = 10
 """How many of an earlier run's best trials are taken at most."""

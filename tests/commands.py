@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from hpsearch.store import Store
+from hpsearch.storage.store import Store
 from tests.support import tiny
 
 MARK = "HPSEARCH_TEST"

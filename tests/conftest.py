@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from hpsearch.folder import RunFolder
+from hpsearch.storage.folder import RunFolder
 from tests.commands import Command
 from tests.support import run_here, tiny_config, write_colours, write_line
 

@@ -15,9 +15,9 @@ from hpsearch import report, session
 from hpsearch.cli import main
 from hpsearch.conclusion import Conclusion
 from hpsearch.config.config import SearchConfig, build
-from hpsearch.folder import RunFolder
 from hpsearch.places import Place, Site
 from hpsearch.search import Search
+from hpsearch.storage.folder import RunFolder
 from workers.messages import Checkpoint, EpochReport
 
 COLOURS = ("blue", "green", "red")

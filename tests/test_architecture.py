@@ -27,7 +27,7 @@ PLACES = {
     ],
     "click": ["hpsearch/cli.py", "hpsearch/terminal/*"],
     "rich": ["hpsearch/cli.py", "hpsearch/terminal/*"],
-    "sqlite3": ["hpsearch/sqlite/*"],
+    "sqlite3": ["hpsearch/storage/sqlite/*"],
     "pandas": [
         "hpsearch/results/results.py",
         "hpsearch/results/frames.py",
@@ -50,7 +50,7 @@ PURE = [
     "hpsearch/retention.py",
 ]
 """The master's logic, and what it may not import: whatever reads or writes."""
-EFFECTS = {"os", "pathlib", "time", "socket", "subprocess", "hpsearch.store", "hpsearch.folder"}
+EFFECTS = {"os", "pathlib", "time", "socket", "subprocess", "hpsearch.storage"}
 
 MODULE_LINES = 200
 FUNCTION_LINES = 50
@@ -231,19 +231,19 @@ DOCUMENTED = '"""D."""\n'
 @pytest.mark.parametrize(
     ("rule", "path", "source"),
     [
-        (misplaced_imports, "workers/training.py", "from hpsearch.store import Store"),
+        (misplaced_imports, "workers/training.py", "from hpsearch.storage.store import Store"),
         (misplaced_imports, "workers/training.py", "def f():\n    import hpsearch"),
         (misplaced_imports, "hpsearch/master.py", "import ray.exceptions"),
         (misplaced_imports, "hpsearch/search.py", "from optuna import samplers"),
         (misplaced_imports, "hpsearch/session.py", "import click"),
-        (misplaced_imports, "hpsearch/store.py", "import sqlite3 as s"),
+        (misplaced_imports, "hpsearch/storage/store.py", "import sqlite3 as s"),
         (misplaced_imports, "hpsearch/search.py", "if TYPE_CHECKING:\n    import pandas as pd"),
         (misplaced_imports, "workers/tensors.py", "import pickle"),
         (foreign_to_networks, "workers/nn/network.py", "import numpy, ray"),
         (foreign_to_networks, "workers/nn/network.py", "from workers import checkpoints"),
         (foreign_to_networks, "workers/nn/network.py", "from ..checkpoints import save"),
         (effects_in_logic, "hpsearch/search.py", "from pathlib import Path"),
-        (effects_in_logic, "hpsearch/search.py", "from hpsearch import store"),
+        (effects_in_logic, "hpsearch/search.py", "from hpsearch.storage import store"),
         (long_module, "hpsearch/a.py", "\n" * (MODULE_LINES + 1)),
         (long_functions, "hpsearch/a.py", LONG_BODY),
         (long_functions, "hpsearch/a.py", "class A:\n" + indent(LONG_BODY, "    ")),
@@ -277,7 +277,7 @@ def test_rule_can_fail(rule: Callable[[str, str], list[str]], path: str, source:
         (misplaced_imports, "hpsearch/master.py", "import rays\nfrom optunax import ray"),
         (foreign_to_networks, "workers/nn/a.py", "import math\nfrom .layout import layout"),
         (foreign_to_networks, "workers/nn/a.py", "from workers.nn.jit import jit\nimport scipy"),
-        (effects_in_logic, "hpsearch/store.py", "import os"),
+        (effects_in_logic, "hpsearch/storage/store.py", "import os"),
         (long_module, "hpsearch/a.py", "\n" * MODULE_LINES),
         (long_functions, "hpsearch/a.py", LONG_BODY.replace("    x = 1\n", "", 1)),
         (long_functions, "hpsearch/a.py", 'def f():\n    """' + "\n" * 60 + '"""\n    return 1'),

@@ -23,8 +23,8 @@ from click.testing import CliRunner, Result
 import hpsearch
 from hpsearch import session
 from hpsearch.cli import main
-from hpsearch.folder import RunFolder
 from hpsearch.interrupts import Interrupted
+from hpsearch.storage.folder import RunFolder
 from tests.support import blobs, tiny, write_colours
 from workers.errors import RunError
 

@@ -12,9 +12,9 @@ import pytest
 from hpsearch import conclusion, ensemble, model, trials
 from hpsearch.averaging import make_ensemble
 from hpsearch.data import datasets
-from hpsearch.folder import RunFolder
 from hpsearch.results.results import Results
 from hpsearch.search import Search
+from hpsearch.storage.folder import RunFolder
 from tests.support import run_here, tiny_config
 from workers.errors import InputError, RunError
 

@@ -15,8 +15,8 @@ from hpsearch import ensemble, model
 from hpsearch.data import datasets
 from hpsearch.data.datasets import Split
 from hpsearch.ensemble import DESCRIPTION, Ensemble
-from hpsearch.folder import RunFolder
 from hpsearch.results.results import Results
+from hpsearch.storage.folder import RunFolder
 from workers.errors import CheckpointError, HpsearchError, InputError
 
 

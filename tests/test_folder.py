@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from hpsearch.folder import RunFolder
-from hpsearch.store import Store
+from hpsearch.storage.folder import RunFolder
+from hpsearch.storage.store import Store
 from tests.support import tiny_config
 from workers import files
 from workers.errors import InputError, RunError

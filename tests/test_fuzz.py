@@ -25,9 +25,9 @@ from hpsearch.config import config as configs
 from hpsearch.config import documents
 from hpsearch.config.config import SearchConfig
 from hpsearch.data import datasets
-from hpsearch.folder import RunFolder
 from hpsearch.results.results import Results
-from hpsearch.store import Store
+from hpsearch.storage.folder import RunFolder
+from hpsearch.storage.store import Store
 from tests.support import TINY, tiny
 from workers import checkpoints
 from workers.errors import CheckpointError, HpsearchError, InputError

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from hpsearch import cluster
-from hpsearch.folder import RunFolder
 from hpsearch.interrupts import SIGNALS, Interrupted, Interrupts
-from hpsearch.store import Store
+from hpsearch.storage.folder import RunFolder
+from hpsearch.storage.store import Store
 from tests.commands import Command, Ended, acknowledged, write_config
 from tests.faults.outcome import difference, outcome
 from tests.support import run_here, tiny_config

@@ -7,7 +7,7 @@ import pytest
 
 from hpsearch.reporting.diagnosis import Reading
 from hpsearch.reporting.layer_diagnosis import diagnose_layers
-from hpsearch.sqlite.rows import LayerRow
+from hpsearch.storage.sqlite.rows import LayerRow
 from tests.test_report import Builder
 from workers.messages import EpochReport
 from workers.nn.layers import LayerStatistics

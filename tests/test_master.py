@@ -15,13 +15,13 @@ from hpsearch import events as ev
 from hpsearch.config.config import SearchConfig
 from hpsearch.data import datasets
 from hpsearch.events import Event, Reported, WorkerLost, WorkerReady
-from hpsearch.folder import RunFolder
 from hpsearch.machine import Memory
 from hpsearch.master import Master, tidy
 from hpsearch.restoring import prepare
 from hpsearch.search import Search
 from hpsearch.settings import sizes
-from hpsearch.store import Store
+from hpsearch.storage.folder import RunFolder
+from hpsearch.storage.store import Store
 from tests.support import tiny_config
 from workers import checkpoints
 from workers.data import Dataset

@@ -9,9 +9,9 @@ from sklearn.metrics import accuracy_score, log_loss, mean_squared_error, r2_sco
 
 from hpsearch import model
 from hpsearch.data import datasets
-from hpsearch.folder import RunFolder
 from hpsearch.model import measure
 from hpsearch.results.results import Results
+from hpsearch.storage.folder import RunFolder
 from tests.support import run_here, tiny_config
 from workers import checkpoints
 from workers.errors import CheckpointError, InputError

@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from hpsearch import ensemble
-from hpsearch.folder import RunFolder
 from hpsearch.prediction import predict, predict_file
+from hpsearch.storage.folder import RunFolder
 from tests.support import blobs, run_here, tiny_config
 from workers.errors import CheckpointError, InputError
 

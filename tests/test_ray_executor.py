@@ -21,12 +21,12 @@ from hpsearch import cluster as clusters
 from hpsearch.config.sections.sections import DataConfig
 from hpsearch.data import datasets
 from hpsearch.events import Event, Reported, WorkerLost, WorkerReady
-from hpsearch.folder import RunFolder
 from hpsearch.machine import Memory
 from hpsearch.places import Place
 from hpsearch.ray_executor import RayExecutor
 from hpsearch.search import Search
-from hpsearch.store import Store
+from hpsearch.storage.folder import RunFolder
+from hpsearch.storage.store import Store
 from tests.conftest import RunningCluster
 from tests.faults.outcome import difference, outcome
 from tests.support import quiet, run_here, tiny_config

@@ -16,12 +16,12 @@ from click.testing import CliRunner
 from hpsearch import report
 from hpsearch.cli import main
 from hpsearch.conclusion import reload
-from hpsearch.folder import RunFolder
 from hpsearch.reporting.report_curves import finalists
 from hpsearch.reporting.report_data import load
 from hpsearch.reporting.report_failures import grouped
 from hpsearch.reporting.report_style import DARK, LIGHT
-from hpsearch.store import Store
+from hpsearch.storage.folder import RunFolder
+from hpsearch.storage.store import Store
 from tests.support import run_here, tiny_config
 from workers.checkpoints import file_name
 from workers.errors import InputError, RunError

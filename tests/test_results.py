@@ -10,7 +10,7 @@ import pytest
 
 import hpsearch
 from hpsearch.results.results import Results
-from hpsearch.store import Store
+from hpsearch.storage.store import Store
 from workers.checkpoints import file_name
 from workers.errors import InputError
 from workers.messages import Checkpoint, EpochReport

@@ -18,13 +18,13 @@ import pytest
 from hpsearch import conclusion, report, trials
 from hpsearch.config.config import SearchConfig
 from hpsearch.executors import SerialExecutor
-from hpsearch.folder import RunFolder
 from hpsearch.interrupts import SIGNALS, Interrupted
 from hpsearch.master import Watch
 from hpsearch.places import Site
 from hpsearch.results.results import Results
 from hpsearch.search import Search
 from hpsearch.session import Begin
+from hpsearch.storage.folder import RunFolder
 from tests.support import run_here, tiny_config, write_colours
 from workers import arithmetic
 from workers.checkpoints import file_name

@@ -13,9 +13,9 @@ import pytest
 from rich.console import Console
 
 from hpsearch.conclusion import Conclusion, reload
-from hpsearch.folder import RunFolder
 from hpsearch.preflight import Preflight
 from hpsearch.results.results import Results
+from hpsearch.storage.folder import RunFolder
 from hpsearch.terminal import show
 from hpsearch.terminal.show_tables import print_frame, score_text
 from workers.nn.gradient_check import Finding

@@ -13,12 +13,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 import hpsearch
-from hpsearch import sources
 from hpsearch.cli import main
 from hpsearch.config.config import SearchConfig
 from hpsearch.data.datasets import Split
 from hpsearch.data.datasets import load as load_data
-from hpsearch.folder import RunFolder
+from hpsearch.storage import sources
+from hpsearch.storage.folder import RunFolder
 from tests.support import run_here, tiny_config, write_colours
 from workers.errors import InputError
 

@@ -17,9 +17,9 @@ from pathlib import Path
 import pytest
 
 import workers
-from hpsearch.sqlite import opening, schema
-from hpsearch.sqlite.rows import LayerRow
-from hpsearch.store import Store
+from hpsearch.storage.sqlite import opening, schema
+from hpsearch.storage.sqlite.rows import LayerRow
+from hpsearch.storage.store import Store
 from workers.checkpoints import file_name
 from workers.errors import InputError, RunError
 from workers.messages import Checkpoint, EpochReport
@@ -292,7 +292,7 @@ def test_error_at_commit_leaves_nothing(path: Path, monkeypatch: pytest.MonkeyPa
 CHILD = """
 import sys
 from pathlib import Path
-from hpsearch.store import Store
+from hpsearch.storage.store import Store
 from workers.messages import EpochReport
 with Store.open(Path(sys.argv[1])) as store:
     for epoch in range(len(store.epochs()) + 1, 10**6):

@@ -14,7 +14,7 @@ from statistics import median
 from typing import Final
 
 from hpsearch.reporting.diagnosis import Reading
-from hpsearch.sqlite.rows import LayerRow
+from hpsearch.storage.sqlite.rows import LayerRow
 
 GOOD_RATIO: Final = 1e-3
 """The ratio of an update to the weights that is good, roughly."""

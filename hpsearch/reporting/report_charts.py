@@ -12,7 +12,7 @@ from hpsearch.reporting.markup import Markup, cut
 from hpsearch.reporting.report_data import RunData, is_number
 from hpsearch.space.dimensions import CategoricalDimension, FixedDimension, IntDimension, Numeric
 from hpsearch.space.space import text_of
-from hpsearch.sqlite.rows import TrialRow
+from hpsearch.storage.sqlite.rows import TrialRow
 
 POINTS: Final = 1500
 """How many points all charts of hyperparameters have together, at most about."""

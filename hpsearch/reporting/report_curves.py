@@ -11,7 +11,7 @@ from hpsearch.reporting.marks import legend
 from hpsearch.reporting.markup import Markup, cut, join, tag
 from hpsearch.reporting.report_data import RunData
 from hpsearch.space.space import text_of
-from hpsearch.sqlite.rows import EpochRow, TrialRow
+from hpsearch.storage.sqlite.rows import EpochRow, TrialRow
 
 FINALISTS: Final = 6
 """How many trials have their curves drawn."""

@@ -12,13 +12,13 @@ from typing import Any, TypeGuard, TypeVar
 from hpsearch import ensemble, model
 from hpsearch.config.pilots import Length
 from hpsearch.config.rules import RESCORE
-from hpsearch.folder import RunFolder
 from hpsearch.narrowing.agreement import Agreement
 from hpsearch.results.narrowing import agreements_of
 from hpsearch.space.dimensions import CategoricalDimension, Numeric
 from hpsearch.space.space import SearchSpace
-from hpsearch.sqlite.rows import EpochRow, FailureRow, LayerRow, StageRow, TrialRow
-from hpsearch.store import Store
+from hpsearch.storage.folder import RunFolder
+from hpsearch.storage.sqlite.rows import EpochRow, FailureRow, LayerRow, StageRow, TrialRow
+from hpsearch.storage.store import Store
 from workers.errors import InputError
 
 _MAX_BYTES = 1 << 22

@@ -7,7 +7,7 @@ from typing import Final
 
 from hpsearch.reporting.report_data import RunData, is_number
 from hpsearch.space.space import text_of
-from hpsearch.sqlite.rows import TrialRow
+from hpsearch.storage.sqlite.rows import TrialRow
 
 _NUMBER: Final = re.compile(r"\d+(\.\d+)?(e[-+]?\d+)?")
 _MOSTLY: Final = 0.8

@@ -11,7 +11,7 @@ from hpsearch.reporting.marks import legend
 from hpsearch.reporting.markup import Markup, join, table, tag
 from hpsearch.reporting.report_curves import finalists, readings
 from hpsearch.reporting.report_data import RunData
-from hpsearch.sqlite.rows import LayerRow
+from hpsearch.storage.sqlite.rows import LayerRow
 
 BEST: Final = 3
 """How many trials have their layers drawn."""

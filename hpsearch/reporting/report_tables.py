@@ -12,7 +12,7 @@ from hpsearch.reporting.report_data import RunData, is_number
 from hpsearch.reporting.report_failures import grouped
 from hpsearch.reporting.report_head import score_text
 from hpsearch.space.space import describe, text_of
-from hpsearch.sqlite.rows import StageRow, TrialRow
+from hpsearch.storage.sqlite.rows import StageRow, TrialRow
 
 LEADERS: Final = 20
 """How many trials the leaderboard has."""

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from hpsearch.sqlite.rows import LayerRow
+from hpsearch.storage.sqlite.rows import LayerRow
 from workers.nn.layers import STATISTICS
 
 

@@ -8,13 +8,13 @@ from typing import Any
 
 from hpsearch.config.config import SearchConfig
 from hpsearch.config.pilots import Length
-from hpsearch.folder import RunFolder
 from hpsearch.narrowing.agreement import Agreement, Curve, agreement
 from hpsearch.narrowing.lengths import measured
 from hpsearch.narrowing.stages import StageResult, conclude
 from hpsearch.space.space import SearchSpace, tuples
-from hpsearch.sqlite.rows import EpochRow, StageRow, TrialRow
-from hpsearch.store import Store
+from hpsearch.storage.folder import RunFolder
+from hpsearch.storage.sqlite.rows import EpochRow, StageRow, TrialRow
+from hpsearch.storage.store import Store
 from hpsearch.trials import TrialRecord
 from workers.errors import InputError
 

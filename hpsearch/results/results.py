@@ -7,11 +7,11 @@ from typing import Self
 
 import pandas as pd
 
-from hpsearch.folder import RunFolder
 from hpsearch.results.frames import floats, kind_of, layer_frame, typed
-from hpsearch.sqlite import schema
-from hpsearch.sqlite.rows import EpochRow, TrialRow
-from hpsearch.store import Store
+from hpsearch.storage.folder import RunFolder
+from hpsearch.storage.sqlite import schema
+from hpsearch.storage.sqlite.rows import EpochRow, TrialRow
+from hpsearch.storage.store import Store
 from workers.errors import InputError
 from workers.messages import Checkpoint
 

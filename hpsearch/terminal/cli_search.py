@@ -70,7 +70,7 @@ def run(
         raise click.UsageError("--resume and --overwrite exclude each other")
     from hpsearch.config import config as configs
     from hpsearch.config import lint
-    from hpsearch.folder import RunFolder
+    from hpsearch.storage.folder import RunFolder
 
     loaded = configs.load(config, assignments=assignments, name=name)
     for line in lint.warnings(loaded.search_space):
@@ -93,7 +93,7 @@ def run(
 @click.option("--data", type=path, metavar="SOURCE", help=DATA)
 def resume(run: Path, take_over: bool, data: Path | None, **place: Any) -> None:
     """Go on with the interrupted search RUN."""
-    from hpsearch.folder import RunFolder
+    from hpsearch.storage.folder import RunFolder
 
     folder = RunFolder(run)
     folder.check()

@@ -11,9 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from hpsearch.conclusion import Conclusion
-from hpsearch.folder import RunFolder
 from hpsearch.preflight import Preflight
 from hpsearch.results.results import Results
+from hpsearch.storage.folder import RunFolder
 from hpsearch.terminal.console import params_text
 from hpsearch.terminal.show_ranges import agreement_lines, finalists_table
 from hpsearch.terminal.show_tables import new_table, print_frame, print_table, score_text

@@ -21,7 +21,7 @@ with atheris.instrument_imports(include=["hpsearch", "workers"], exclude=["worke
     from hpsearch.config.sections.sections import DataConfig
     from hpsearch.data import datasets
     from hpsearch.results.results import Results
-    from hpsearch.store import Store
+    from hpsearch.storage.store import Store
     from workers import checkpoints
     from workers.errors import HpsearchError
 

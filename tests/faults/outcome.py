@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from hpsearch.results.results import Results
-from hpsearch.store import Store
+from hpsearch.storage.store import Store
 from tests.faults.runs import Lab
 
 Epochs = dict[tuple[int, float], tuple[Any, ...]]

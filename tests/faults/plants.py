@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from hpsearch import events as ev
-from hpsearch import locks, master
+from hpsearch import master
 from hpsearch.master import Master
 from hpsearch.search import Search
-from hpsearch.sqlite import opening
-from hpsearch.sqlite.database import Database
+from hpsearch.storage import locks
+from hpsearch.storage.sqlite import opening
+from hpsearch.storage.sqlite.database import Database
 from hpsearch.trials import TrialRecord
 from workers import checkpoints, files, seeds
 
@@ -129,7 +130,7 @@ def no_fence() -> None:
     TrialRecord.accepts = (  # type: ignore[method-assign]
         lambda self, report: self.state == "running" and report.epoch > self.epochs_done
     )
-    from hpsearch import store
+    from hpsearch.storage import store
 
     store._ADVANCE = store._ADVANCE.replace("attempt = ?2", "?2 > 0")
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from hpsearch import lifeline
-from hpsearch.sqlite.rows import FailureRow
-from hpsearch.store import Store
+from hpsearch.storage.sqlite.rows import FailureRow
+from hpsearch.storage.store import Store
 from tests.faults.ledger import Ledger, Verdict, judge
 from tests.faults.nodes import Nodes, running, until
 from tests.faults.outcome import acknowledged, difference, missing, outcome

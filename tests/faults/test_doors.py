@@ -51,7 +51,7 @@ def modes(folder: Path) -> Iterator[tuple[Path, int]]:
 def _masked(plant: Plant | None, mask: int) -> None:
     """Set the umask, and note for each commit what SQLite was told about syncing."""
     os.umask(mask)
-    from hpsearch.sqlite.database import Database
+    from hpsearch.storage.sqlite.database import Database
 
     commit = Database._commit
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hpsearch.folder import RunFolder
+from hpsearch.storage.folder import RunFolder
 from tests import test_fuzz as fuzz
 from tests.faults.ledger import Ledger, Verdict, judge
 from tests.faults.survival import survey

@@ -87,10 +87,10 @@ def diverged(
 def _ranges_ignore(lab: Lab, failed: set[int]) -> bool:
     """Tell whether the ranges follow from the trials that did not fail."""
     from hpsearch.config.config import build
-    from hpsearch.folder import RunFolder
     from hpsearch.narrowing.stages import StageResult, narrow
     from hpsearch.space.space import SearchSpace
-    from hpsearch.store import Store
+    from hpsearch.storage.folder import RunFolder
+    from hpsearch.storage.store import Store
 
     config = RunFolder(lab.run).load_config()
     with Store.read(lab.run / "search.db") as store:

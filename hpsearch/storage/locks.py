@@ -3,7 +3,7 @@
 The lock is `flock`'s, which Linux passes on to the server of a network's disk. Nothing
 here goes by a clock: a holder on another host that is out of reach keeps the lock until
 a person says that it is gone. What such a holder then still tries to write is refused by
-the database, which counts its masters (see `hpsearch.sqlite.database`).
+the database, which counts its masters (see `hpsearch.storage.sqlite.database`).
 """
 
 import fcntl

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from hpsearch.config.config import SearchConfig
 from hpsearch.config.sections.sections import DataConfig, SplitConfig
-from hpsearch.folder import RunFolder
-from hpsearch.store import Store
+from hpsearch.storage.folder import RunFolder
+from hpsearch.storage.store import Store
 from workers.errors import InputError
 
 if TYPE_CHECKING:

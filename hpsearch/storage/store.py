@@ -7,9 +7,9 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Self
 
-from hpsearch.sqlite import opening, rows, schema, values
-from hpsearch.sqlite.database import Database
-from hpsearch.sqlite.rows import EpochRow, FailureRow, LayerRow, StageRow, TrialRow
+from hpsearch.storage.sqlite import opening, rows, schema, values
+from hpsearch.storage.sqlite.database import Database
+from hpsearch.storage.sqlite.rows import EpochRow, FailureRow, LayerRow, StageRow, TrialRow
 from workers.messages import Checkpoint, EpochReport
 from workers.tensors import canonical
 

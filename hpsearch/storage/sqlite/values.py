@@ -1,4 +1,4 @@
-"""What a report comes to in the search's database, as `hpsearch.sqlite.rows` reads it."""
+"""What a report comes to in the search's database, as `hpsearch.storage.sqlite.rows` reads it."""
 
 import math
 from dataclasses import astuple

@@ -6,7 +6,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-from hpsearch.sqlite import schema
+from hpsearch.storage.sqlite import schema
 from workers.errors import RunError
 from workers.failpoints import failpoint
 

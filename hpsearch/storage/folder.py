@@ -6,9 +6,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from hpsearch import locks
 from hpsearch.config import documents
 from hpsearch.config.config import SearchConfig, build
+from hpsearch.storage import locks
 from workers import files
 from workers.errors import InputError
 

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from hpsearch.sqlite import schema
+from hpsearch.storage.sqlite import schema
 from workers import files
 from workers.errors import InputError
 

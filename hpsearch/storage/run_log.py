@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from hpsearch.folder import RunFolder
+from hpsearch.storage.folder import RunFolder
 
 
 @contextmanager

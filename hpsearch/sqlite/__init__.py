@@ -1,1 +1,0 @@
-"""Opening, checking and reading the search's SQLite file; `hpsearch.store` is the door."""

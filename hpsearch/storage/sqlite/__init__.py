@@ -1,0 +1,1 @@
+"""The search's SQLite file: opening it, and its rows as dataclasses."""
