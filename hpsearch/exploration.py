@@ -5,9 +5,9 @@ import math
 from hpsearch.config.config import SearchConfig
 from hpsearch.config.sections.stage_sections import ENUMERATING
 from hpsearch.narrowing.stages import widest
+from hpsearch.sampling.studies import StageStudy
+from hpsearch.sampling.surrogate.proposals import Model
 from hpsearch.space.space import SearchSpace
-from hpsearch.studies import StageStudy
-from hpsearch.surrogate.proposals import Model
 
 
 class Exploration:

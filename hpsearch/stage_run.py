@@ -15,9 +15,9 @@ from hpsearch.config.sections.stage_sections import LEARNING
 from hpsearch.experience import learned
 from hpsearch.exploration import Exploration
 from hpsearch.narrowing.stages import StageResult, Verdict, conclude, promoted
-from hpsearch.pruners import referee
+from hpsearch.sampling.pruners import referee
+from hpsearch.sampling.surrogate.proposals import Model
 from hpsearch.space.space import SearchSpace
-from hpsearch.surrogate.proposals import Model
 from hpsearch.trials import TrialRecord
 
 ASK_AHEAD = 128

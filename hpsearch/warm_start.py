@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from hpsearch.config.config import SearchConfig, build
-from hpsearch.samplers import key
+from hpsearch.sampling.samplers import key
 from hpsearch.space.space import describe, text_of
 from hpsearch.storage.folder import RunFolder
 from hpsearch.storage.store import Store

@@ -20,10 +20,10 @@ SOURCES = {
 PLACES = {
     "ray": ["hpsearch/ray_executor.py", "hpsearch/ray_internals.py", "workers/actor.py"],
     "optuna": [
-        "hpsearch/samplers.py",
-        "hpsearch/suggestions.py",
-        "hpsearch/studies.py",
-        "hpsearch/pruners.py",
+        "hpsearch/sampling/samplers.py",
+        "hpsearch/sampling/suggestions.py",
+        "hpsearch/sampling/studies.py",
+        "hpsearch/sampling/pruners.py",
     ],
     "click": ["hpsearch/cli.py", "hpsearch/terminal/*"],
     "rich": ["hpsearch/cli.py", "hpsearch/terminal/*"],

@@ -12,10 +12,10 @@ from hpsearch.config.sections.stage_sections import NarrowConfig
 from hpsearch.exploration import Exploration
 from hpsearch.narrowing.evidence import DRAWS, absence, closeness
 from hpsearch.narrowing.stages import StageResult, narrow
+from hpsearch.sampling.surrogate.proposals import Model
 from hpsearch.space.dimensions import CategoricalDimension, FloatDimension
 from hpsearch.space.scales import from_unit
 from hpsearch.space.space import SearchSpace
-from hpsearch.surrogate.proposals import Model
 from tests.pretence import Pretence
 from tests.support import tiny_config
 

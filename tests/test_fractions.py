@@ -9,8 +9,8 @@ import pytest
 from hpsearch.config.sections.pruner_sections import PatienceRule
 from hpsearch.config.sections.sections import DataConfig
 from hpsearch.data import datasets
-from hpsearch.pruners import Referee
 from hpsearch.results.results import Results
+from hpsearch.sampling.pruners import Referee
 from tests.support import run_here, tiny_config
 from tests.test_training import SPECS, Workshop, a_trial, untimed
 from workers.data import Dataset

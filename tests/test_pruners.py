@@ -6,7 +6,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from hpsearch.config.sections.pruner_sections import PRUNERS, PrunerRule
-from hpsearch.pruners import Referee
+from hpsearch.sampling.pruners import Referee
 
 RULE: TypeAdapter[Any] = TypeAdapter(PrunerRule)
 

@@ -10,7 +10,9 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from hpsearch.config.sections.stage_sections import ENUMERATING, LEARNING, SamplerName
-from hpsearch.samplers import SAMPLERS
+from hpsearch.sampling.samplers import SAMPLERS
+from hpsearch.sampling.studies import StageStudy
+from hpsearch.sampling.surrogate.proposals import Model
 from hpsearch.space.dimensions import (
     CategoricalDimension,
     FixedDimension,
@@ -18,8 +20,6 @@ from hpsearch.space.dimensions import (
     IntDimension,
 )
 from hpsearch.space.space import SearchSpace
-from hpsearch.studies import StageStudy
-from hpsearch.surrogate.proposals import Model
 
 INDEPENDENT = ("random", "sobol")
 """The samplers of ranges that do not learn from scores."""

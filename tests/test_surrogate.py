@@ -9,12 +9,12 @@ from scipy.optimize import approx_fprime
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
+from hpsearch.sampling.surrogate.features import candidates, rows
+from hpsearch.sampling.surrogate.gaussian import GaussianProcess
+from hpsearch.sampling.surrogate.inputs import Inputs
+from hpsearch.sampling.surrogate.proposals import Model
 from hpsearch.space.dimensions import CategoricalDimension, FloatDimension, IntDimension
 from hpsearch.space.space import SearchSpace
-from hpsearch.surrogate.features import candidates, rows
-from hpsearch.surrogate.gaussian import GaussianProcess
-from hpsearch.surrogate.inputs import Inputs
-from hpsearch.surrogate.proposals import Model
 from tests.pretence import Pretence
 from tests.support import tiny_config
 from workers.messages import Trial

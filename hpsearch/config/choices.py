@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 
 from hpsearch.config.sections.pruner_sections import PRUNERS
 from hpsearch.config.sections.sections import METRICS
-from hpsearch.samplers import SAMPLERS
+from hpsearch.sampling.samplers import SAMPLERS
 from hpsearch.selection import METHODS
 from workers.nn.families import FAMILIES
 from workers.preprocessing import PREPROCESSORS

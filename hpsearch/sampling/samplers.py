@@ -14,10 +14,10 @@ from optuna.samplers import BaseSampler
 from optuna.study import Study
 from optuna.trial import Trial, TrialState
 
+from hpsearch.sampling.suggestions import distribution, known, suggest
+from hpsearch.sampling.surrogate.proposals import Model, Seen
 from hpsearch.space.grids import points
 from hpsearch.space.space import SearchSpace, encode
-from hpsearch.suggestions import distribution, known, suggest
-from hpsearch.surrogate.proposals import Model, Seen
 from workers.seeds import Purpose, generator, integer
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)

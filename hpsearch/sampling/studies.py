@@ -14,10 +14,10 @@ import optuna
 from optuna.trial import TrialState
 from threadpoolctl import threadpool_limits
 
-from hpsearch.samplers import SAMPLERS, Ask, Propose, key
+from hpsearch.sampling.samplers import SAMPLERS, Ask, Propose, key
+from hpsearch.sampling.suggestions import known
+from hpsearch.sampling.surrogate.proposals import Model
 from hpsearch.space.space import SearchSpace, decode, encode
-from hpsearch.suggestions import known
-from hpsearch.surrogate.proposals import Model
 
 STATES = {
     "waiting": TrialState.RUNNING,
@@ -47,7 +47,7 @@ class StageStudy:
     seed
         The search's seed.
     sampler
-        A name in `hpsearch.samplers.SAMPLERS`.
+        A name in `hpsearch.sampling.samplers.SAMPLERS`.
     first
         The number of the stage's first trial.
     epochs

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from hpsearch.sampling.surrogate.features import Params, candidates, rows, scales
+from hpsearch.sampling.surrogate.inputs import Inputs
 from hpsearch.space.space import SearchSpace
-from hpsearch.surrogate.features import Params, candidates, rows, scales
-from hpsearch.surrogate.inputs import Inputs
 
 if TYPE_CHECKING:
-    from hpsearch.surrogate.gaussian import GaussianProcess
+    from hpsearch.sampling.surrogate.gaussian import GaussianProcess
 
 NEEDED = 6
 """From so many scores on there is something to learn from."""
@@ -104,7 +104,7 @@ class Model:
 
     def _fitted(self) -> "GaussianProcess":
         # SciPy takes a third of a second to import, and most commands need none of this.
-        from hpsearch.surrogate.gaussian import GaussianProcess
+        from hpsearch.sampling.surrogate.gaussian import GaussianProcess
 
         used = self._used
         worst = min(seen.score for seen in used if seen.score is not None)

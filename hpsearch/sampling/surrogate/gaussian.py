@@ -10,7 +10,7 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve, solve_triangular
 from scipy.optimize import minimize
 
-from hpsearch.surrogate.inputs import Array, Inputs
+from hpsearch.sampling.surrogate.inputs import Array, Inputs
 
 ITERATIONS = 40
 LENGTH, TIME, NOISE = 0.5, 1.0, 5e-3

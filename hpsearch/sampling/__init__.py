@@ -1,0 +1,1 @@
+"""Samplers, pruners and studies: the only place with Optuna."""

@@ -1,0 +1,1 @@
+"""A Gaussian process of how scores follow from params and epochs, and what it proposes."""

@@ -1,1 +1,0 @@
-"""A model of how scores follow from params and epochs; `hpsearch.samplers` is the door."""
