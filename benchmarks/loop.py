@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from hpsearch import events as ev
 from hpsearch.config.config import SearchConfig
 from hpsearch.executors import Executor
-from hpsearch.search import Search
-from hpsearch.trials import TrialRecord
+from hpsearch.search import events as ev
+from hpsearch.search.search import Search
+from hpsearch.search.trials import TrialRecord
 
 
 class Loop:

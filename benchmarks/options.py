@@ -10,7 +10,7 @@ from problems import Problem
 from race import Lane, Stable, race
 from tables import number, table
 
-from hpsearch.trials import pack_size
+from hpsearch.search.trials import pack_size
 
 PLAIN = "plain step"
 

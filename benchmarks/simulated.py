@@ -8,7 +8,7 @@ from heapq import heappop, heappush
 import numpy as np
 from numpy.typing import NDArray
 
-from hpsearch.events import Event, Reported, WorkerReady
+from hpsearch.search.events import Event, Reported, WorkerReady
 from workers.messages import Checkpoint, EpochReport, Pack, Trial
 from workers.nn.spec import NetworkSpec
 

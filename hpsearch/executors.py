@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from hpsearch import machine
-from hpsearch.events import Event, Reported, WorkerLost, WorkerReady
 from hpsearch.machine import Memory
+from hpsearch.search.events import Event, Reported, WorkerLost, WorkerReady
 from workers.data import Dataset
 from workers.errors import HpsearchError, RunError
 from workers.messages import EpochReport, Pack, RunSettings

@@ -4,9 +4,9 @@ import logging
 import shutil
 from collections.abc import Callable
 
-from hpsearch import events as ev
 from hpsearch.executors import Executor
-from hpsearch.search import Search
+from hpsearch.search import events as ev
+from hpsearch.search.search import Search
 from hpsearch.space.space import SearchSpace
 from hpsearch.storage.folder import RunFolder
 from hpsearch.storage.store import Store

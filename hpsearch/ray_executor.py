@@ -9,10 +9,10 @@ import ray
 import ray.exceptions
 
 from hpsearch import addresses, cluster, machine, nodes, ray_internals
-from hpsearch.events import Event, Reported, WorkerLost, WorkerReady
 from hpsearch.lifeline import Lifeline
 from hpsearch.quiet import quiet_stderr
 from hpsearch.ray_internals import Look
+from hpsearch.search.events import Event, Reported, WorkerLost, WorkerReady
 from hpsearch.starts import Starts
 from workers.actor import remote_actor
 from workers.data import Dataset

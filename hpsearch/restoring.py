@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable
 
-from hpsearch.agenda import PastStage
 from hpsearch.config.config import SearchConfig
 from hpsearch.narrowing.verdicts import Verdict
-from hpsearch.search import Search
+from hpsearch.search.agenda import PastStage
+from hpsearch.search.search import Search
+from hpsearch.search.trials import TrialRecord
 from hpsearch.space.space import SearchSpace, tuples
 from hpsearch.storage.store import Store
-from hpsearch.trials import TrialRecord
 from workers.data import Dataset
 from workers.messages import EpochReport
 from workers.nn.layout import layout

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from hpsearch.conclusion import Conclusion
     from hpsearch.data.datasets import Split
     from hpsearch.preflight import Warn
-    from hpsearch.search import Search
+    from hpsearch.search.search import Search
 
 log = logging.getLogger("hpsearch.session")
 

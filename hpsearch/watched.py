@@ -3,9 +3,9 @@
 import time
 from collections.abc import Callable, Sequence
 
-from hpsearch.events import Event, Reported, WorkerLost
 from hpsearch.executors import Executor
 from hpsearch.machine import Memory
+from hpsearch.search.events import Event, Reported, WorkerLost
 from hpsearch.vigil import Vigil
 from workers.errors import RunError
 from workers.messages import Pack

@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from hpsearch import events as ev
-from hpsearch.agenda import PastStage
 from hpsearch.config.config import SearchConfig
 from hpsearch.narrowing.verdicts import Verdict
-from hpsearch.search import Search
+from hpsearch.search import events as ev
+from hpsearch.search.agenda import PastStage
+from hpsearch.search.search import Search
+from hpsearch.search.trials import TrialRecord
 from hpsearch.space.space import SearchSpace
-from hpsearch.trials import TrialRecord
 from tests.support import a_checkpoint
 from workers.messages import EpochReport, Trial
 from workers.patience import out_of_patience

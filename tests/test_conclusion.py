@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hpsearch import conclusion, ensemble, model, trials
+from hpsearch import conclusion, ensemble, model
 from hpsearch.averaging import make_ensemble
 from hpsearch.data import datasets
 from hpsearch.results.results import Results
-from hpsearch.search import Search
+from hpsearch.search import trials
+from hpsearch.search.search import Search
 from hpsearch.storage.folder import RunFolder
 from tests.support import run_here, tiny_config
 from workers.errors import InputError, RunError

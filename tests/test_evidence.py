@@ -9,10 +9,10 @@ import pytest
 from scipy import stats
 
 from hpsearch.config.sections.stage_sections import NarrowConfig
-from hpsearch.exploration import Exploration
 from hpsearch.narrowing.evidence import DRAWS, absence, closeness
 from hpsearch.narrowing.stages import StageResult, narrow
 from hpsearch.sampling.surrogate.proposals import Model
+from hpsearch.search.exploration import Exploration
 from hpsearch.space.dimensions import CategoricalDimension, FloatDimension
 from hpsearch.space.scales import from_unit
 from hpsearch.space.space import SearchSpace

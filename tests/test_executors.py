@@ -6,8 +6,8 @@ import pytest
 
 from hpsearch.config.sections.sections import DataConfig
 from hpsearch.data import datasets
-from hpsearch.events import Reported, WorkerLost, WorkerReady
 from hpsearch.executors import SerialExecutor
+from hpsearch.search.events import Reported, WorkerLost, WorkerReady
 from workers.data import Dataset
 from workers.errors import RunError
 from workers.messages import Pack, RunSettings, Trial

@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from hpsearch import events as ev
 from hpsearch.config.config import SearchConfig
 from hpsearch.data import datasets
-from hpsearch.events import Event, Reported, WorkerLost, WorkerReady
 from hpsearch.machine import Memory
 from hpsearch.master import Master, tidy
 from hpsearch.restoring import prepare
-from hpsearch.search import Search
+from hpsearch.search import events as ev
+from hpsearch.search.events import Event, Reported, WorkerLost, WorkerReady
+from hpsearch.search.search import Search
 from hpsearch.settings import sizes
 from hpsearch.storage.folder import RunFolder
 from hpsearch.storage.store import Store

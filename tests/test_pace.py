@@ -2,7 +2,7 @@
 
 import pytest
 
-from hpsearch.progress import Progress
+from hpsearch.search.progress import Progress
 from hpsearch.terminal.pace import Pace, per_time, span
 
 

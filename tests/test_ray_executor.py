@@ -20,11 +20,11 @@ from hpsearch import addresses, machine, nodes, session, starts
 from hpsearch import cluster as clusters
 from hpsearch.config.sections.sections import DataConfig
 from hpsearch.data import datasets
-from hpsearch.events import Event, Reported, WorkerLost, WorkerReady
 from hpsearch.machine import Memory
 from hpsearch.places import Place
 from hpsearch.ray_executor import RayExecutor
-from hpsearch.search import Search
+from hpsearch.search.events import Event, Reported, WorkerLost, WorkerReady
+from hpsearch.search.search import Search
 from hpsearch.storage.folder import RunFolder
 from hpsearch.storage.store import Store
 from tests.conftest import RunningCluster

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpsearch.retention import Retention, orphaned
-from hpsearch.trials import TrialRecord
+from hpsearch.search.retention import Retention, orphaned
+from hpsearch.search.trials import TrialRecord
 from tests.support import a_checkpoint, a_report
 from workers.nn.spec import NetworkSpec
 

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hpsearch import events as ev
-from hpsearch.agenda import PastStage
 from hpsearch.config.config import SearchConfig
 from hpsearch.narrowing.verdicts import Verdict
-from hpsearch.progress import progress
-from hpsearch.search import Search
+from hpsearch.search import events as ev
+from hpsearch.search.agenda import PastStage
+from hpsearch.search.progress import progress
+from hpsearch.search.search import Search
+from hpsearch.search.trials import TrialRecord
 from hpsearch.space.space import SearchSpace
-from hpsearch.trials import TrialRecord
 from tests.support import a_checkpoint, kinds, states, tiny_config
 from workers.messages import EpochReport, Pack, Trial
 

@@ -15,14 +15,15 @@ from typing import Any
 
 import pytest
 
-from hpsearch import conclusion, report, trials
+from hpsearch import conclusion, report
 from hpsearch.config.config import SearchConfig
 from hpsearch.executors import SerialExecutor
 from hpsearch.interrupts import SIGNALS, Interrupted
 from hpsearch.master import Watch
 from hpsearch.places import Site
 from hpsearch.results.results import Results
-from hpsearch.search import Search
+from hpsearch.search import trials
+from hpsearch.search.search import Search
 from hpsearch.session import Begin
 from hpsearch.storage.folder import RunFolder
 from tests.support import run_here, tiny_config, write_colours

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from hpsearch.config.config import SearchConfig
-from hpsearch.search import Search
-from hpsearch.stage_run import StageRun
-from hpsearch.trials import TrialRecord
+from hpsearch.search.search import Search
+from hpsearch.search.stage_run import StageRun
+from hpsearch.search.trials import TrialRecord
 from tests.support import tiny_config
 
 

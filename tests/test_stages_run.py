@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from hpsearch import events as ev
 from hpsearch.cli import main
 from hpsearch.results.results import Results
-from hpsearch.search import Search
+from hpsearch.search import events as ev
+from hpsearch.search.search import Search
 from hpsearch.warm_start import warm_start
 from tests.pretence import Pretence
 from tests.support import run_here, tiny_config

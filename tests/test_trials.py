@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from hpsearch import trials as trials_module
-from hpsearch.trials import TrialRecord, Waiting, next_pack, pack_size
+from hpsearch.search import trials as trials_module
+from hpsearch.search.trials import TrialRecord, Waiting, next_pack, pack_size
 from tests.support import a_checkpoint, a_report
 from workers.nn.spec import NetworkSpec
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from hpsearch.events import Event, Reported, WorkerLost, WorkerReady
+from hpsearch.search.events import Event, Reported, WorkerLost, WorkerReady
 from hpsearch.vigil import Vigil
 from hpsearch.watched import WatchedExecutor
 from workers.errors import RunError

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from hpsearch.config.config import SearchConfig
 from hpsearch.config.pilots import Length, Pilot
 from hpsearch.narrowing.agreement import ENOUGH, spearman
-from hpsearch.trials import TrialRecord
+from hpsearch.search.trials import TrialRecord
 
 SOUND: Final = 0.5
 """More than this share of the first trials must end with a score, or they tell nothing."""

@@ -11,11 +11,11 @@ from hpsearch.config.pilots import Length
 from hpsearch.narrowing.agreement import Agreement, Curve, agreement
 from hpsearch.narrowing.lengths import measured
 from hpsearch.narrowing.stages import StageResult, conclude
+from hpsearch.search.trials import TrialRecord
 from hpsearch.space.space import SearchSpace, tuples
 from hpsearch.storage.folder import RunFolder
 from hpsearch.storage.sqlite.rows import EpochRow, StageRow, TrialRow
 from hpsearch.storage.store import Store
-from hpsearch.trials import TrialRecord
 from workers.errors import InputError
 
 Scores = Mapping[int, Mapping[float, float]]

@@ -12,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from hpsearch.master import Watch
-from hpsearch.progress import Progress, StageProgress, progress
-from hpsearch.search import Search
+from hpsearch.search.progress import Progress, StageProgress, progress
+from hpsearch.search.search import Search
 from hpsearch.space.space import text_of
 from hpsearch.terminal.pace import Pace, span
 from hpsearch.terminal.show_tables import new_table, score_text, width_of

@@ -3,7 +3,7 @@
 from collections import deque
 from typing import NamedTuple
 
-from hpsearch.progress import Progress
+from hpsearch.search.progress import Progress
 
 WINDOW_SECONDS = 60.0
 MOVES = 4

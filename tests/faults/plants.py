@@ -10,14 +10,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from hpsearch import events as ev
 from hpsearch import master
 from hpsearch.master import Master
-from hpsearch.search import Search
+from hpsearch.search import events as ev
+from hpsearch.search.search import Search
+from hpsearch.search.trials import TrialRecord
 from hpsearch.storage import locks
 from hpsearch.storage.sqlite import opening
 from hpsearch.storage.sqlite.database import Database
-from hpsearch.trials import TrialRecord
 from workers import checkpoints, files, seeds
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from hpsearch.config.config import SearchConfig
 from hpsearch.sampling.surrogate.proposals import Model
-from hpsearch.trials import TrialRecord
+from hpsearch.search.trials import TrialRecord
 
 Scores = dict[float, float | None]
 """A trial's best score within some numbers of epochs; None if it failed."""

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hpsearch.agenda import Stage
 from hpsearch.config.rules import num_promoted
-from hpsearch.search import Search
+from hpsearch.search.agenda import Stage
+from hpsearch.search.search import Search
+from hpsearch.search.trials import TrialRecord
 from hpsearch.space.space import describe
-from hpsearch.trials import TrialRecord
 
 
 @dataclass(frozen=True, slots=True)

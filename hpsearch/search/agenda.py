@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from hpsearch.config.config import SearchConfig
 from hpsearch.config.pilots import Pilot
 from hpsearch.config.rules import num_promoted
-from hpsearch.experience import experience
 from hpsearch.narrowing.agreement import Agreement, Curve, agreement
 from hpsearch.narrowing.lengths import measured
 from hpsearch.narrowing.stages import Verdict
-from hpsearch.rescoring import RescoringRun
+from hpsearch.search.experience import experience
+from hpsearch.search.rescoring import RescoringRun
+from hpsearch.search.stage_run import StageRun
+from hpsearch.search.trials import TrialRecord
 from hpsearch.space.space import SearchSpace
-from hpsearch.stage_run import StageRun
-from hpsearch.trials import TrialRecord
 
 Stage = StageRun | RescoringRun
 

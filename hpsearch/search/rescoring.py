@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 
 from hpsearch.config.rules import RESCORE
 from hpsearch.narrowing.verdicts import Verdict
+from hpsearch.search.trials import TrialRecord
 from hpsearch.space.space import SearchSpace
-from hpsearch.trials import TrialRecord
 
 
 class RescoringRun:

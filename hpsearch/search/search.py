@@ -7,13 +7,13 @@ resumes runs in a unit test in milliseconds. `hpsearch.master` performs the comm
 import math
 from collections.abc import Callable, Iterable, Sequence
 
-from hpsearch import events as ev
-from hpsearch.agenda import Agenda, PastStage, Stage
 from hpsearch.config.config import SearchConfig
-from hpsearch.crew import Crew
 from hpsearch.narrowing.stages import Verdict
-from hpsearch.retention import Retention, orphaned
-from hpsearch.trials import Final, TrialRecord
+from hpsearch.search import events as ev
+from hpsearch.search.agenda import Agenda, PastStage, Stage
+from hpsearch.search.crew import Crew
+from hpsearch.search.retention import Retention, orphaned
+from hpsearch.search.trials import Final, TrialRecord
 from workers.messages import EpochReport
 from workers.nn.spec import NetworkSpec
 

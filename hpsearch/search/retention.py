@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from hpsearch.trials import TrialRecord
+from hpsearch.search.trials import TrialRecord
 from workers.messages import Checkpoint, EpochReport
 
 

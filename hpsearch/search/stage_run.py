@@ -12,13 +12,13 @@ from typing import Any
 from hpsearch.config.config import SearchConfig
 from hpsearch.config.rules import num_promoted
 from hpsearch.config.sections.stage_sections import LEARNING
-from hpsearch.experience import learned
-from hpsearch.exploration import Exploration
 from hpsearch.narrowing.stages import StageResult, Verdict, conclude, promoted
 from hpsearch.sampling.pruners import referee
 from hpsearch.sampling.surrogate.proposals import Model
+from hpsearch.search.experience import learned
+from hpsearch.search.exploration import Exploration
+from hpsearch.search.trials import TrialRecord
 from hpsearch.space.space import SearchSpace
-from hpsearch.trials import TrialRecord
 
 ASK_AHEAD = 128
 """How many trials may wait for a worker where nothing is learned: two of the largest packs."""

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterable
 
-from hpsearch import events as ev
-from hpsearch.trials import TrialRecord, Waiting, next_pack
+from hpsearch.search import events as ev
+from hpsearch.search.trials import TrialRecord, Waiting, next_pack
 from workers.nn.spec import NetworkSpec
 
 

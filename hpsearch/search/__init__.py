@@ -1,0 +1,1 @@
+"""The master's logic as a state machine without I/O: what to train, on whom, and until when."""
