@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hpsearch.config.config import SearchConfig
-from hpsearch.executors import Executor
+from hpsearch.execution.executors import Executor
 from hpsearch.search import events as ev
 from hpsearch.search.search import Search
 from hpsearch.search.trials import TrialRecord

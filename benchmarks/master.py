@@ -16,7 +16,7 @@ from tables import machine, number, table
 
 from hpsearch import session
 from hpsearch.config import config
-from hpsearch.places import Place
+from hpsearch.execution.places import Place
 from hpsearch.search.search import Search
 from hpsearch.storage.folder import RunFolder
 from workers import checkpoints, files

@@ -26,7 +26,7 @@ from hpsearch.conclusion import score
 from hpsearch.config.config import build
 from hpsearch.data import datasets
 from hpsearch.ensemble import Ensemble
-from hpsearch.executors import SerialExecutor
+from hpsearch.execution.executors import SerialExecutor
 from hpsearch.model import load
 from workers.messages import RunSettings
 

@@ -44,7 +44,8 @@ make = session.make_executor
 def traced(*arguments, **options):
     import ray
     mark("ray imported")
-    from hpsearch import conclusion, ray_executor
+    from hpsearch import conclusion
+    from hpsearch.execution import ray_executor
     marked(ray, "init", "ray started")
     marked(conclusion, "conclude", "concluded")
     wait = ray_executor.RayExecutor.wait

@@ -6,7 +6,7 @@ import sys
 import threading
 from types import FrameType
 
-from hpsearch import cluster
+from hpsearch.execution.cluster import cluster
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 GRACE_SECONDS = 6.0

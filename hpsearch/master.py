@@ -4,7 +4,7 @@ import logging
 import shutil
 from collections.abc import Callable
 
-from hpsearch.executors import Executor
+from hpsearch.execution.executors import Executor
 from hpsearch.search import events as ev
 from hpsearch.search.search import Search
 from hpsearch.space.space import SearchSpace

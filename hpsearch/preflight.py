@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, get_args
 
-from hpsearch import machine
 from hpsearch.config import lint
 from hpsearch.config.config import SearchConfig
 from hpsearch.data import datasets
 from hpsearch.data.datasets import Split
+from hpsearch.execution.cluster import machine
 from hpsearch.settings import sizes
 from hpsearch.space.dimensions import FixedDimension, FloatDimension, IntDimension
 from hpsearch.space.scales import from_unit

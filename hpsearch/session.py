@@ -16,10 +16,10 @@ from hpsearch import creation
 from hpsearch.background import Background
 from hpsearch.config import automatic
 from hpsearch.config.config import SearchConfig
-from hpsearch.executors import Executor
+from hpsearch.execution.executors import Executor
+from hpsearch.execution.places import Place, Site, locate, make_executor
 from hpsearch.interrupts import Interrupts
 from hpsearch.loading import Loading, load
-from hpsearch.places import Place, Site, locate, make_executor
 from hpsearch.storage import run_log, sources
 from hpsearch.storage.folder import RunFolder
 from hpsearch.storage.store import Store

@@ -15,7 +15,7 @@ from hpsearch import report, session
 from hpsearch.cli import main
 from hpsearch.conclusion import Conclusion
 from hpsearch.config.config import SearchConfig, build
-from hpsearch.places import Place, Site
+from hpsearch.execution.places import Place, Site
 from hpsearch.search.search import Search
 from hpsearch.storage.folder import RunFolder
 from workers.messages import Checkpoint, EpochReport

@@ -18,7 +18,11 @@ SOURCES = {
 }
 
 PLACES = {
-    "ray": ["hpsearch/ray_executor.py", "hpsearch/ray_internals.py", "workers/actor.py"],
+    "ray": [
+        "hpsearch/execution/ray_executor.py",
+        "hpsearch/execution/cluster/ray_internals.py",
+        "workers/actor.py",
+    ],
     "optuna": [
         "hpsearch/sampling/samplers.py",
         "hpsearch/sampling/suggestions.py",
@@ -275,7 +279,11 @@ def test_rule_can_fail(rule: Callable[[str, str], list[str]], path: str, source:
 @pytest.mark.parametrize(
     ("rule", "path", "source"),
     [
-        (misplaced_imports, "hpsearch/ray_executor.py", "import ray\nfrom hpsearch import store"),
+        (
+            misplaced_imports,
+            "hpsearch/execution/ray_executor.py",
+            "import ray\nfrom hpsearch import store",
+        ),
         (misplaced_imports, "hpsearch/master.py", "import rays\nfrom optunax import ray"),
         (foreign_to_networks, "workers/nn/a.py", "import math\nfrom .layout import layout"),
         (foreign_to_networks, "workers/nn/a.py", "from workers.nn.jit import jit\nimport scipy"),

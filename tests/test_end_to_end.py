@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from hpsearch import discovery
 from hpsearch.cli import main
 from hpsearch.config import config as configs
+from hpsearch.execution.cluster import discovery
 from tests.commands import Command, Ended, write_config
 from tests.conftest import CLUSTER, RunningCluster, short_folder
 from tests.faults.outcome import difference, outcome

@@ -6,7 +6,7 @@ import pytest
 
 from hpsearch.config.sections.sections import DataConfig
 from hpsearch.data import datasets
-from hpsearch.executors import SerialExecutor
+from hpsearch.execution.executors import SerialExecutor
 from hpsearch.search.events import Reported, WorkerLost, WorkerReady
 from workers.data import Dataset
 from workers.errors import RunError

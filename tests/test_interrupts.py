@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from hpsearch import cluster
+from hpsearch.execution.cluster import cluster
 from hpsearch.interrupts import SIGNALS, Interrupted, Interrupts
 from hpsearch.storage.folder import RunFolder
 from hpsearch.storage.store import Store
@@ -129,7 +129,8 @@ def test_nothing_is_left_of_it() -> None:
 
 STUCK = """
 import hashlib, subprocess, sys
-from hpsearch import cluster, interrupts
+from hpsearch import interrupts
+from hpsearch.execution.cluster import cluster
 interrupts.GRACE_SECONDS = 0.3
 noted = interrupts.Interrupts()
 folder = cluster.make_folder()
@@ -143,7 +144,7 @@ if sys.argv[1] == "stuck":
 
 
 NEXT = """
-from hpsearch import cluster
+from hpsearch.execution.cluster import cluster
 cluster.remove(cluster.make_folder())
 """
 

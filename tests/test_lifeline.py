@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from hpsearch import lifeline
-from hpsearch.lifeline import GONE_SECONDS, Lifeline
+from hpsearch.execution.cluster import lifeline
+from hpsearch.execution.cluster.lifeline import GONE_SECONDS, Lifeline
 from tests.test_starts import Clock
 from workers.errors import RunError
 

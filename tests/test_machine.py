@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hpsearch import cluster, machine, nodes
+from hpsearch.execution.cluster import cluster, machine, nodes
 
 V2 = "30 23 0:26 {top} /sys/fs/cgroup rw,relatime shared:4 - cgroup2 cgroup2 rw,nsdelegate\n"
 V1 = (

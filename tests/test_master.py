@@ -13,7 +13,7 @@ import pytest
 
 from hpsearch.config.config import SearchConfig
 from hpsearch.data import datasets
-from hpsearch.machine import Memory
+from hpsearch.execution.cluster.machine import Memory
 from hpsearch.master import Master, tidy
 from hpsearch.restoring import prepare
 from hpsearch.search import events as ev

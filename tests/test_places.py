@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from hpsearch import discovery
 from hpsearch.cli import main
-from hpsearch.places import Place, locate
+from hpsearch.execution.cluster import discovery
+from hpsearch.execution.places import Place, locate
 from tests.commands import write_config
 from tests.conftest import RunningCluster
 from workers.errors import InputError, RunError

@@ -15,14 +15,16 @@ from typing import Any
 import pytest
 import ray
 
-import hpsearch.ray_executor
-from hpsearch import addresses, machine, nodes, session, starts
-from hpsearch import cluster as clusters
+import hpsearch.execution.ray_executor
+from hpsearch import session
 from hpsearch.config.sections.sections import DataConfig
 from hpsearch.data import datasets
-from hpsearch.machine import Memory
-from hpsearch.places import Place
-from hpsearch.ray_executor import RayExecutor
+from hpsearch.execution import starts
+from hpsearch.execution.cluster import addresses, machine, nodes
+from hpsearch.execution.cluster import cluster as clusters
+from hpsearch.execution.cluster.machine import Memory
+from hpsearch.execution.places import Place
+from hpsearch.execution.ray_executor import RayExecutor
 from hpsearch.search.events import Event, Reported, WorkerLost, WorkerReady
 from hpsearch.search.search import Search
 from hpsearch.storage.folder import RunFolder
@@ -186,7 +188,7 @@ def test_a_worker_does_not_run_far_ahead(
     collect(executor, ready(1))
     executor.submit(0, a_pack(0, 200))
     taken = len(collect(executor, lambda events: len(events) >= 3))
-    most = 2 * (taken + hpsearch.ray_executor.AHEAD + 1)
+    most = 2 * (taken + hpsearch.execution.ray_executor.AHEAD + 1)
     for _ in range(20):
         assert len(list(Path(settings.folder).glob("*.safetensors"))) <= most
         time.sleep(0.02)
@@ -201,7 +203,9 @@ def test_workers_that_never_start_end_the_run(
 
         def ready(self) -> None: ...
 
-    monkeypatch.setattr(hpsearch.ray_executor, "remote_actor", lambda **o: ray.remote(**o)(Broken))
+    monkeypatch.setattr(
+        hpsearch.execution.ray_executor, "remote_actor", lambda **o: ray.remote(**o)(Broken)
+    )
     executor = join(1)
     for _ in range(starts.START_ATTEMPTS - 1):
         (event,) = lost(collect(executor, lost))
@@ -282,7 +286,7 @@ def test_memory_is_that_of_the_clusters_nodes(
 
 def test_memory_taken_by_ray_is_retried_twice_and_the_reason_is_no_advice() -> None:
     said = "The node runs low on memory, 22 GB of 23 GB.\n\nSee the documentation on memory."
-    lost = hpsearch.ray_executor._lost(3, ray.exceptions.OutOfMemoryError(said))
+    lost = hpsearch.execution.ray_executor._lost(3, ray.exceptions.OutOfMemoryError(said))
     cause = "OutOfMemoryError: The node runs low on memory, 22 GB of 23 GB."
     assert lost == WorkerLost(3, cause, retry=True, retries=2)
 

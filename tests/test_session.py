@@ -17,10 +17,10 @@ import pytest
 
 from hpsearch import conclusion, report
 from hpsearch.config.config import SearchConfig
-from hpsearch.executors import SerialExecutor
+from hpsearch.execution.executors import SerialExecutor
+from hpsearch.execution.places import Site
 from hpsearch.interrupts import SIGNALS, Interrupted
 from hpsearch.master import Watch
-from hpsearch.places import Site
 from hpsearch.results.results import Results
 from hpsearch.search import trials
 from hpsearch.search.search import Search

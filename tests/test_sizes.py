@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from hpsearch.data import datasets
-from hpsearch.machine import Memory
+from hpsearch.execution.cluster.machine import Memory
 from hpsearch.settings import sizes
 from tests.support import tiny_config
 from workers.errors import InputError, RunError

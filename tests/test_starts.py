@@ -2,7 +2,7 @@
 
 import pytest
 
-from hpsearch.starts import START_ATTEMPTS, Starts
+from hpsearch.execution.starts import START_ATTEMPTS, Starts
 from workers.errors import RunError
 
 

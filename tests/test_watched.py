@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import pytest
 
+from hpsearch.execution.vigil import Vigil
+from hpsearch.execution.watched import WatchedExecutor
 from hpsearch.search.events import Event, Reported, WorkerLost, WorkerReady
-from hpsearch.vigil import Vigil
-from hpsearch.watched import WatchedExecutor
 from workers.errors import RunError
 from workers.messages import Pack
 
@@ -60,7 +60,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     def sleep(seconds: float) -> None:
         clock.now += seconds
 
-    monkeypatch.setattr("hpsearch.watched.time.sleep", sleep)
+    monkeypatch.setattr("hpsearch.execution.watched.time.sleep", sleep)
     return clock
 
 

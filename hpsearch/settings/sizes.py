@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hpsearch.config.networks import corners, widest
-from hpsearch.machine import Memory
+from hpsearch.execution.cluster.machine import Memory
 from hpsearch.space.space import SearchSpace
 from workers.data import Dataset
 from workers.errors import InputError, RunError

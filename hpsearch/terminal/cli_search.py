@@ -124,8 +124,9 @@ def _search(config: Any, folder: Any, place: dict[str, Any], **how: Any) -> None
 
     if place["in_process"] and place["address"] is not None:
         raise click.UsageError("--in-process and --address exclude each other")
-    from hpsearch import addresses, session
-    from hpsearch.places import Place, Site
+    from hpsearch import session
+    from hpsearch.execution.cluster import addresses
+    from hpsearch.execution.places import Place, Site
 
     console = Console(highlight=False)
     trials, stages = config.num_trials, len(config.stages)

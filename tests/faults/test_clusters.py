@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from hpsearch import lifeline
+from hpsearch.execution.cluster import lifeline
 from hpsearch.storage.sqlite.rows import FailureRow
 from hpsearch.storage.store import Store
 from tests.faults.ledger import Ledger, Verdict, judge

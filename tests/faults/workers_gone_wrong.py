@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import replace
 from typing import Any
 
-from hpsearch.executors import SerialExecutor
+from hpsearch.execution.executors import SerialExecutor
 from hpsearch.search.events import Event, Reported, WorkerLost, WorkerReady
 from workers import training
 from workers.messages import EpochReport

@@ -4,11 +4,11 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hpsearch import addresses, discovery
 from hpsearch.config.config import SearchConfig
-from hpsearch.executors import Executor, SerialExecutor
+from hpsearch.execution.cluster import addresses, discovery
+from hpsearch.execution.executors import Executor, SerialExecutor
+from hpsearch.execution.watched import WatchedExecutor
 from hpsearch.storage.folder import RunFolder
-from hpsearch.watched import WatchedExecutor
 from workers.data import Dataset
 from workers.messages import RunSettings
 
@@ -93,7 +93,7 @@ def make_executor(
     )
     if place.in_process:
         return SerialExecutor(data(), settings, workers=place.workers or 1)
-    from hpsearch.ray_executor import RayExecutor  # half a second, only when it is needed
+    from hpsearch.execution.ray_executor import RayExecutor  # half a second, only when it is needed
 
     executor = RayExecutor(data, settings, workers=place.workers, address=site.address, look=look)
     silence = config.study.max_silence

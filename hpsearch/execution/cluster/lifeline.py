@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from hpsearch.addresses import endpoint
+from hpsearch.execution.cluster.addresses import endpoint
 from workers.errors import RunError
 
 GONE_SECONDS = 20.0

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from hpsearch import machine
-from hpsearch.machine import Memory
+from hpsearch.execution.cluster import machine
+from hpsearch.execution.cluster.machine import Memory
 from hpsearch.search.events import Event, Reported, WorkerLost, WorkerReady
 from workers.data import Dataset
 from workers.errors import HpsearchError, RunError

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from hpsearch.machine import Memory
+from hpsearch.execution.cluster.machine import Memory
 
 _MEMORY = ("memory", "object_store_memory")
 

@@ -3,10 +3,10 @@
 import time
 from collections.abc import Callable, Sequence
 
-from hpsearch.executors import Executor
-from hpsearch.machine import Memory
+from hpsearch.execution.cluster.machine import Memory
+from hpsearch.execution.executors import Executor
+from hpsearch.execution.vigil import Vigil
 from hpsearch.search.events import Event, Reported, WorkerLost
-from hpsearch.vigil import Vigil
 from workers.errors import RunError
 from workers.messages import Pack
 

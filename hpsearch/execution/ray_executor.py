@@ -8,12 +8,12 @@ from typing import Any
 import ray
 import ray.exceptions
 
-from hpsearch import addresses, cluster, machine, nodes, ray_internals
-from hpsearch.lifeline import Lifeline
-from hpsearch.quiet import quiet_stderr
-from hpsearch.ray_internals import Look
+from hpsearch.execution.cluster import addresses, cluster, machine, nodes, ray_internals
+from hpsearch.execution.cluster.lifeline import Lifeline
+from hpsearch.execution.cluster.quiet import quiet_stderr
+from hpsearch.execution.cluster.ray_internals import Look
+from hpsearch.execution.starts import Starts
 from hpsearch.search.events import Event, Reported, WorkerLost, WorkerReady
-from hpsearch.starts import Starts
 from workers.actor import remote_actor
 from workers.data import Dataset
 from workers.errors import HpsearchError, RunError

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
-from hpsearch import machine
+from hpsearch.execution.cluster import machine
 
 DEATH_SECONDS = 5.0
 LEAST_BYTES, STORE_BYTES = 75 * 2**20, 512 * 2**20  # Ray itself takes no smaller store.

@@ -1,0 +1,1 @@
+"""Where packs are trained: in this process or on Ray, and when a worker counts as lost."""
