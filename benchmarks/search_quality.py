@@ -25,9 +25,9 @@ from tables import machine, table
 from hpsearch.conclusion import score
 from hpsearch.config.config import build
 from hpsearch.data import datasets
-from hpsearch.ensemble import Ensemble
+from hpsearch.ensembles.ensemble import Ensemble
+from hpsearch.ensembles.model import load
 from hpsearch.execution.executors import SerialExecutor
-from hpsearch.model import load
 from workers.messages import RunSettings
 
 RATE = {"type": "float", "low": 1e-6, "high": 10.0, "log": True}

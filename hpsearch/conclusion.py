@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hpsearch import ensemble, model
-from hpsearch.averaging import build_ensemble, score
 from hpsearch.config.config import SearchConfig
 from hpsearch.data.datasets import Split
-from hpsearch.ensemble import Ensemble
+from hpsearch.ensembles import ensemble, model
+from hpsearch.ensembles.averaging import build_ensemble, score
+from hpsearch.ensembles.ensemble import Ensemble
 from hpsearch.narrowing.verdicts import Verdict
 from hpsearch.results.failures import nothing_completed
 from hpsearch.results.finalists import finalists, winner

@@ -129,7 +129,7 @@ def _train(
     interrupts: Interrupts,
 ) -> "Search":
     """Perform the search until every stage is over, and part with the workers."""
-    from hpsearch.fitted import warm_up
+    from hpsearch.ensembles.fitted import warm_up
     from hpsearch.master import Master, tidy
     from hpsearch.restoring import prepare
     from hpsearch.settings import sizes

@@ -35,7 +35,7 @@ PLACES = {
     "pandas": [
         "hpsearch/results/results.py",
         "hpsearch/results/frames.py",
-        "hpsearch/prediction.py",
+        "hpsearch/ensembles/prediction.py",
         "hpsearch/terminal/*",
     ],
     "hpsearch": ["hpsearch/*"],

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hpsearch import conclusion, ensemble, model
-from hpsearch.averaging import make_ensemble
+from hpsearch import conclusion
 from hpsearch.data import datasets
+from hpsearch.ensembles import ensemble, model
+from hpsearch.ensembles.averaging import make_ensemble
 from hpsearch.results.results import Results
 from hpsearch.search import trials
 from hpsearch.search.search import Search

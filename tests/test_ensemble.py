@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hpsearch import ensemble, model
 from hpsearch.data import datasets
 from hpsearch.data.datasets import Split
-from hpsearch.ensemble import DESCRIPTION, Ensemble
+from hpsearch.ensembles import ensemble, model
+from hpsearch.ensembles.ensemble import DESCRIPTION, Ensemble
 from hpsearch.results.results import Results
 from hpsearch.storage.folder import RunFolder
 from workers.errors import CheckpointError, HpsearchError, InputError

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, log_loss, mean_squared_error, r2_score
 
-from hpsearch import model
 from hpsearch.data import datasets
-from hpsearch.model import measure
+from hpsearch.ensembles import model
+from hpsearch.ensembles.model import measure
 from hpsearch.results.results import Results
 from hpsearch.storage.folder import RunFolder
 from tests.support import run_here, tiny_config

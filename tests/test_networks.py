@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hpsearch import model
 from hpsearch.config.sections.sections import DataConfig
 from hpsearch.data import datasets
 from hpsearch.data.datasets import Split
-from hpsearch.model import Model, measure
+from hpsearch.ensembles import model
+from hpsearch.ensembles.model import Model, measure
 from tests.support import write_line
 from tests.test_training import Workshop, a_trial, untimed
 from workers import checkpoints, splits

@@ -11,8 +11,8 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from hpsearch import ensemble
-from hpsearch.prediction import predict, predict_file
+from hpsearch.ensembles import ensemble
+from hpsearch.ensembles.prediction import predict, predict_file
 from hpsearch.storage.folder import RunFolder
 from tests.support import blobs, run_here, tiny_config
 from workers.errors import CheckpointError, InputError

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpsearch import model
 from hpsearch.config.sections.sections import DataConfig
 from hpsearch.data import datasets
-from hpsearch.model import measure
+from hpsearch.ensembles import model
+from hpsearch.ensembles.model import measure
 from tests.test_training import Workshop, a_trial
 from workers import preprocessing
 from workers.data import Dataset

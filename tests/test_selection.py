@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpsearch.selection import METHODS, Score
+from hpsearch.ensembles.selection import METHODS, Score
 
 
 def columns(*shares: list[float]) -> list[np.ndarray]:

@@ -8,8 +8,8 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.linear_model import LinearRegression
 
-from hpsearch import model
 from hpsearch.data import datasets
+from hpsearch.ensembles import model
 from hpsearch.results.results import Results
 from tests.support import run_here, tiny_config
 from workers import target_scale

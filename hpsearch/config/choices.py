@@ -4,8 +4,8 @@ from collections.abc import Collection, Mapping
 
 from hpsearch.config.sections.pruner_sections import PRUNERS
 from hpsearch.config.sections.sections import METRICS
+from hpsearch.ensembles.selection import METHODS
 from hpsearch.sampling.samplers import SAMPLERS
-from hpsearch.selection import METHODS
 from workers.nn.families import FAMILIES
 from workers.preprocessing import PREPROCESSORS
 

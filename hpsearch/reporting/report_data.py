@@ -9,9 +9,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeGuard, TypeVar
 
-from hpsearch import ensemble, model
 from hpsearch.config.pilots import Length
 from hpsearch.config.rules import RESCORE
+from hpsearch.ensembles import ensemble, model
 from hpsearch.narrowing.agreement import Agreement
 from hpsearch.results.narrowing import agreements_of
 from hpsearch.space.dimensions import CategoricalDimension, Numeric

@@ -46,7 +46,7 @@ def ensemble(run: Path, top: int, weights: str | None, **how: Any) -> None:
     The scores, and the choice of --method greedy, need RUN's data. Where they are not found, the
     best are averaged without a score.
     """
-    from hpsearch import averaging
+    from hpsearch.ensembles import averaging
     from hpsearch.terminal import show
 
     averaged = None if weights is None else weights == "averaged"
@@ -78,7 +78,7 @@ def predict(
 
     MODEL is a run's folder (its ensemble predicts), an ensemble's, or a checkpoint file.
     """
-    from hpsearch import prediction
+    from hpsearch.ensembles import prediction
 
     form: dict[str, Any] = {"header": header, "delimiter": delimiter, "file_format": kind}
     if str(output) == "-":

@@ -15,11 +15,11 @@ import atheris
 with atheris.instrument_imports(include=["hpsearch", "workers"], exclude=["workers.nn"]):
     from click.testing import CliRunner
 
-    from hpsearch import ensemble, model
     from hpsearch.cli import main
     from hpsearch.config import config as configs
     from hpsearch.config.sections.sections import DataConfig
     from hpsearch.data import datasets
+    from hpsearch.ensembles import ensemble, model
     from hpsearch.results.results import Results
     from hpsearch.storage.store import Store
     from workers import checkpoints

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from safetensors.numpy import save as save_tensors
 
-from hpsearch import model
+from hpsearch.ensembles import model
 from hpsearch.results.results import Results
 from tests.faults.ledger import Ledger, Verdict, judge
 from tests.faults.outcome import acknowledged

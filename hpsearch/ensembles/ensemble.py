@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hpsearch import model
 from hpsearch.config.sections.sections import METRICS
 from hpsearch.data.label_types import Label
-from hpsearch.model import Floats, Model
-from hpsearch.selection import BLIND, METHODS
+from hpsearch.ensembles import model
+from hpsearch.ensembles.model import Floats, Model
+from hpsearch.ensembles.selection import BLIND, METHODS
 from hpsearch.storage.folder import RunFolder
 from workers import checkpoints, files
 from workers.errors import CheckpointError, InputError, brief
@@ -74,14 +74,14 @@ def choose(
     candidates
         Checkpoint files of different trials, best first.
     method
-        A name in `hpsearch.selection.METHODS`.
+        A name in `hpsearch.ensembles.selection.METHODS`.
     size
         How many members at most.
     metric
         The search's metric; a greedy choice is made by what `model.measured` says of it.
     rows
         The raw validation rows of each split, and the classes or targets of all of them; None
-        where a method of `hpsearch.selection.BLIND` does without.
+        where a method of `hpsearch.ensembles.selection.BLIND` does without.
     averaged
         Whether to use running-average parameters; None leaves it to the metric.
 

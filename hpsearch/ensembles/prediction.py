@@ -11,10 +11,10 @@ from types import MappingProxyType
 
 import pandas as pd
 
-from hpsearch import ensemble
 from hpsearch.data import datasets, label_types
-from hpsearch.ensemble import Ensemble
-from hpsearch.model import Floats
+from hpsearch.ensembles import ensemble
+from hpsearch.ensembles.ensemble import Ensemble
+from hpsearch.ensembles.model import Floats
 from workers import files
 from workers.errors import InputError
 

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hpsearch import ensemble, model
 from hpsearch.config.config import SearchConfig
 from hpsearch.data import datasets
 from hpsearch.data.datasets import Split
-from hpsearch.ensemble import Ensemble
+from hpsearch.ensembles import ensemble, model
+from hpsearch.ensembles.ensemble import Ensemble
+from hpsearch.ensembles.selection import BLIND
 from hpsearch.results.results import Results
-from hpsearch.selection import BLIND
 from hpsearch.storage import sources
 from hpsearch.storage.folder import RunFolder
 from workers.errors import InputError
@@ -27,7 +27,7 @@ def build_ensemble(
 ) -> Ensemble:
     """Return the ensemble of a run's best completed trials, chosen on the validation rows.
 
-    ``split`` may be None where a method of `hpsearch.selection.BLIND` does without.
+    ``split`` may be None where a method of `hpsearch.ensembles.selection.BLIND` does without.
     """
     results = Results.load(run.path)
     complete = results.trials.loc[results.trials["state"] == "complete", "trial"]

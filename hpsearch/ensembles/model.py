@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from hpsearch.config.networks import parse_network
 from hpsearch.data import label_types
 from hpsearch.data.label_types import Label
-from hpsearch.fitted import FittedNetwork, Floats, fitted
+from hpsearch.ensembles.fitted import FittedNetwork, Floats, fitted
 from workers import checkpoints, splits
 from workers.checkpoints import Snapshot
 from workers.errors import CheckpointError, InputError
