@@ -9,9 +9,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
+from hpsearch.charts.marks import legend, stage_entries
+from hpsearch.charts.markup import Markup, cut, join, literal, tag
 from hpsearch.reporting import report_charts, report_head, report_layers, report_tables
-from hpsearch.reporting.marks import legend, stage_entries
-from hpsearch.reporting.markup import Markup, cut, join, literal, tag
 from hpsearch.reporting.report_curves import curves
 from hpsearch.reporting.report_data import RunData, load
 from hpsearch.reporting.report_style import style_sheet

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpsearch.reporting import axes
-from hpsearch.reporting.charts import Frame, line
-from hpsearch.reporting.marks import Mark, thinned
-from hpsearch.reporting.markup import cut, escape, join, tag
+from hpsearch.charts import axes
+from hpsearch.charts.charts import Frame, line
+from hpsearch.charts.marks import Mark, thinned
+from hpsearch.charts.markup import cut, escape, join, tag
 
 ANY = st.floats(allow_nan=True, allow_infinity=True)
 

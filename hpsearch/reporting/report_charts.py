@@ -4,11 +4,11 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from hpsearch.reporting import axes
-from hpsearch.reporting.axes import Axis
-from hpsearch.reporting.charts import ROW, Frame, band, line, rule
-from hpsearch.reporting.marks import Mark, crosses, points, ring, thinned
-from hpsearch.reporting.markup import Markup, cut
+from hpsearch.charts import axes
+from hpsearch.charts.axes import Axis
+from hpsearch.charts.charts import ROW, Frame, band, line, rule
+from hpsearch.charts.marks import Mark, crosses, points, ring, thinned
+from hpsearch.charts.markup import Markup, cut
 from hpsearch.reporting.report_data import RunData, is_number
 from hpsearch.space.dimensions import CategoricalDimension, FixedDimension, IntDimension, Numeric
 from hpsearch.space.space import text_of

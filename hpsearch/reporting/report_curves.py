@@ -4,11 +4,11 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
-from hpsearch.reporting import axes
-from hpsearch.reporting.charts import Frame, line
+from hpsearch.charts import axes
+from hpsearch.charts.charts import Frame, line
+from hpsearch.charts.marks import legend
+from hpsearch.charts.markup import Markup, cut, join, tag
 from hpsearch.reporting.diagnosis import Reading, diagnose
-from hpsearch.reporting.marks import legend
-from hpsearch.reporting.markup import Markup, cut, join, tag
 from hpsearch.reporting.report_data import RunData
 from hpsearch.space.space import text_of
 from hpsearch.storage.sqlite.rows import EpochRow, TrialRow

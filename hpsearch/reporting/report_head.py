@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hpsearch.reporting.markup import Markup, cut, join, table, tag
+from hpsearch.charts.markup import Markup, cut, join, table, tag
 from hpsearch.reporting.report_data import RunData, is_number
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean, stdev
 from typing import Any, Final
 
+from hpsearch.charts.markup import Child, Markup, cut, join, table, tag
 from hpsearch.config.rules import RESCORE
-from hpsearch.reporting.markup import Child, Markup, cut, join, table, tag
 from hpsearch.reporting.report_data import RunData, is_number
 from hpsearch.reporting.report_failures import grouped
 from hpsearch.reporting.report_head import score_text

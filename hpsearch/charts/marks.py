@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from hpsearch.reporting.markup import Markup, cut, join, tag
+from hpsearch.charts.markup import Markup, cut, join, tag
 
 SHAPES: Final = (
     "m-3.3 0a3.3 3.3 0 1 0 6.6 0a3.3 3.3 0 1 0-6.6 0z",

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from hpsearch.reporting.axes import Axis
-from hpsearch.reporting.marks import stage_class
-from hpsearch.reporting.markup import Child, Markup, cut, join, tag
+from hpsearch.charts.axes import Axis
+from hpsearch.charts.marks import stage_class
+from hpsearch.charts.markup import Child, Markup, cut, join, tag
 
 ROW: Final = 13
 """The room that one band takes below a plot, in the chart's units."""

@@ -1,0 +1,1 @@
+"""Charts as inline SVG: axes, marks, frames, and markup that stays text."""
