@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpsearch.reporting.diagnosis import (
+from hpsearch.diagnosis.diagnosis import (
     Reading,
     diagnose,
     read_average,

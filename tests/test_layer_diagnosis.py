@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from hpsearch.reporting.diagnosis import Reading
-from hpsearch.reporting.layer_diagnosis import diagnose_layers
+from hpsearch.diagnosis.diagnosis import Reading
+from hpsearch.diagnosis.layer_diagnosis import diagnose_layers
 from hpsearch.storage.sqlite.rows import LayerRow
 from tests.test_report import Builder
 from workers.messages import EpochReport

@@ -8,7 +8,7 @@ from hpsearch.charts import axes
 from hpsearch.charts.charts import Frame, line
 from hpsearch.charts.marks import legend
 from hpsearch.charts.markup import Markup, cut, join, tag
-from hpsearch.reporting.diagnosis import Reading, diagnose
+from hpsearch.diagnosis.diagnosis import Reading, diagnose
 from hpsearch.reporting.report_data import RunData
 from hpsearch.space.space import text_of
 from hpsearch.storage.sqlite.rows import EpochRow, TrialRow

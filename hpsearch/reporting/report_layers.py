@@ -8,7 +8,7 @@ from hpsearch.charts import axes
 from hpsearch.charts.charts import Frame, line
 from hpsearch.charts.marks import legend
 from hpsearch.charts.markup import Markup, join, table, tag
-from hpsearch.reporting.layer_diagnosis import GOOD_RATIO, diagnose_layers
+from hpsearch.diagnosis.layer_diagnosis import GOOD_RATIO, diagnose_layers
 from hpsearch.reporting.report_curves import finalists, readings
 from hpsearch.reporting.report_data import RunData
 from hpsearch.storage.sqlite.rows import LayerRow

@@ -1,0 +1,1 @@
+"""Training read as the CS231n notes read it: learning curves and layers, in words."""
