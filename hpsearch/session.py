@@ -168,9 +168,9 @@ def _conclude(
     seconds: float,
 ) -> "Conclusion":
     """Test what the search has found while its workers die, and write the report."""
-    from hpsearch import report
     from hpsearch.conclusion import conclude
     from hpsearch.master import tidy
+    from hpsearch.reporting import report
 
     with closing(Background(executor.close)) as ending:
         conclusion = conclude(folder, config, split, search.verdicts, seconds=seconds)
@@ -182,9 +182,9 @@ def _conclude(
 
 def _finished(folder: RunFolder, *, take_over: bool) -> "Conclusion":
     """Return what a run came to, and make its report if it was killed before that."""
-    from hpsearch import report
     from hpsearch.conclusion import reload
     from hpsearch.master import tidy
+    from hpsearch.reporting import report
 
     conclusion = reload(folder)
     if not folder.report.is_file():

@@ -13,9 +13,9 @@ from xml.etree import ElementTree as ET
 import pytest
 from click.testing import CliRunner
 
-from hpsearch import report
 from hpsearch.cli import main
 from hpsearch.conclusion import reload
+from hpsearch.reporting import report
 from hpsearch.reporting.report_curves import finalists
 from hpsearch.reporting.report_data import load
 from hpsearch.reporting.report_failures import grouped

@@ -15,12 +15,13 @@ from typing import Any
 
 import pytest
 
-from hpsearch import conclusion, report
+from hpsearch import conclusion
 from hpsearch.config.config import SearchConfig
 from hpsearch.execution.executors import SerialExecutor
 from hpsearch.execution.places import Site
 from hpsearch.interrupts import SIGNALS, Interrupted
 from hpsearch.master import Watch
+from hpsearch.reporting import report
 from hpsearch.results.results import Results
 from hpsearch.search import trials
 from hpsearch.search.search import Search

@@ -59,7 +59,7 @@ def ensemble(run: Path, top: int, weights: str | None, **how: Any) -> None:
 @click.option("--output", type=path, help="The .html file to write; default: RUN/report.html.")
 def report(run: Path, output: Path | None) -> None:
     """Write RUN's report as one HTML page: charts, curves, what they say."""
-    from hpsearch import report as reports
+    from hpsearch.reporting import report as reports
 
     click.echo(reports.write(run, output))
 

@@ -23,7 +23,7 @@ SUFFIXES: Final = (".html", ".htm")
 
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
 
-log = logging.getLogger("hpsearch.report")
+log = logging.getLogger("hpsearch.reporting.report")
 
 
 def write(path: Path, output: Path | None = None) -> Path:
