@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from tables import machine, number, table
 
-from hpsearch import session
 from hpsearch.config import config
 from hpsearch.execution.places import Place
+from hpsearch.run import session
 from hpsearch.search.search import Search
 from hpsearch.storage.folder import RunFolder
 from workers import checkpoints, files

@@ -22,12 +22,12 @@ from strategies import strategies
 from surrogate import SPACES, Instance, Surrogate
 from tables import machine, table
 
-from hpsearch.conclusion import score
 from hpsearch.config.config import build
 from hpsearch.data import datasets
 from hpsearch.ensembles.ensemble import Ensemble
 from hpsearch.ensembles.model import load
 from hpsearch.execution.executors import SerialExecutor
+from hpsearch.run.conclusion import score
 from workers.messages import RunSettings
 
 RATE = {"type": "float", "low": 1e-6, "high": 10.0, "log": True}

@@ -35,7 +35,9 @@ def marked(owner, name, moment):
         return result
     setattr(owner, name, timed)
 
-from hpsearch import cli, loading, session
+from hpsearch import cli
+from hpsearch.run import loading
+from hpsearch.run import session
 
 mark("config")
 marked(loading, "load", "data")
@@ -44,7 +46,7 @@ make = session.make_executor
 def traced(*arguments, **options):
     import ray
     mark("ray imported")
-    from hpsearch import conclusion
+    from hpsearch.run import conclusion
     from hpsearch.execution import ray_executor
     marked(ray, "init", "ray started")
     marked(conclusion, "conclude", "concluded")

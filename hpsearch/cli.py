@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from hpsearch.interrupts import Interrupted, Interrupts
+from hpsearch.run.interrupts import Interrupted, Interrupts
 from hpsearch.terminal import cli_results, cli_search
 from workers.errors import HpsearchError, InputError
 

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 from click.testing import CliRunner
 
-from hpsearch import session
 from hpsearch.cli import main
-from hpsearch.conclusion import Conclusion
 from hpsearch.config.config import SearchConfig, build
 from hpsearch.execution.places import Place, Site
 from hpsearch.reporting import report
+from hpsearch.run import session
+from hpsearch.run.conclusion import Conclusion
 from hpsearch.search.search import Search
 from hpsearch.storage.folder import RunFolder
 from workers.messages import Checkpoint, EpochReport

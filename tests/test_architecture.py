@@ -235,9 +235,9 @@ DOCUMENTED = '"""D."""\n'
     [
         (misplaced_imports, "workers/training.py", "from hpsearch.storage.store import Store"),
         (misplaced_imports, "workers/training.py", "def f():\n    import hpsearch"),
-        (misplaced_imports, "hpsearch/master.py", "import ray.exceptions"),
+        (misplaced_imports, "hpsearch/run/master.py", "import ray.exceptions"),
         (misplaced_imports, "hpsearch/search/search.py", "from optuna import samplers"),
-        (misplaced_imports, "hpsearch/session.py", "import click"),
+        (misplaced_imports, "hpsearch/run/session.py", "import click"),
         (misplaced_imports, "hpsearch/storage/store.py", "import sqlite3 as s"),
         (
             misplaced_imports,
@@ -284,7 +284,7 @@ def test_rule_can_fail(rule: Callable[[str, str], list[str]], path: str, source:
             "hpsearch/execution/ray_executor.py",
             "import ray\nfrom hpsearch import store",
         ),
-        (misplaced_imports, "hpsearch/master.py", "import rays\nfrom optunax import ray"),
+        (misplaced_imports, "hpsearch/run/master.py", "import rays\nfrom optunax import ray"),
         (foreign_to_networks, "workers/nn/a.py", "import math\nfrom .layout import layout"),
         (foreign_to_networks, "workers/nn/a.py", "from workers.nn.jit import jit\nimport scipy"),
         (effects_in_logic, "hpsearch/storage/store.py", "import os"),

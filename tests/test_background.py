@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from hpsearch.background import Background
+from hpsearch.run.background import Background
 
 
 def test_a_result_is_waited_for() -> None:

@@ -21,9 +21,9 @@ import yaml
 from click.testing import CliRunner, Result
 
 import hpsearch
-from hpsearch import session
 from hpsearch.cli import main
-from hpsearch.interrupts import Interrupted
+from hpsearch.run import session
+from hpsearch.run.interrupts import Interrupted
 from hpsearch.storage.folder import RunFolder
 from tests.support import blobs, tiny, write_colours
 from workers.errors import RunError

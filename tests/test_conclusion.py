@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hpsearch import conclusion
 from hpsearch.data import datasets
 from hpsearch.ensembles import ensemble, model
 from hpsearch.ensembles.averaging import make_ensemble
 from hpsearch.results.results import Results
+from hpsearch.run import conclusion
 from hpsearch.search import trials
 from hpsearch.search.search import Search
 from hpsearch.storage.folder import RunFolder

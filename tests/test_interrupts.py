@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from hpsearch.execution.cluster import cluster
-from hpsearch.interrupts import SIGNALS, Interrupted, Interrupts
+from hpsearch.run.interrupts import SIGNALS, Interrupted, Interrupts
 from hpsearch.storage.folder import RunFolder
 from hpsearch.storage.store import Store
 from tests.commands import Command, Ended, acknowledged, write_config
@@ -129,7 +129,7 @@ def test_nothing_is_left_of_it() -> None:
 
 STUCK = """
 import hashlib, subprocess, sys
-from hpsearch import interrupts
+from hpsearch.run import interrupts
 from hpsearch.execution.cluster import cluster
 interrupts.GRACE_SECONDS = 0.3
 noted = interrupts.Interrupts()

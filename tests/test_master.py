@@ -14,12 +14,12 @@ import pytest
 from hpsearch.config.config import SearchConfig
 from hpsearch.data import datasets
 from hpsearch.execution.cluster.machine import Memory
-from hpsearch.master import Master, tidy
-from hpsearch.restoring import prepare
+from hpsearch.run import sizes
+from hpsearch.run.master import Master, tidy
+from hpsearch.run.restoring import prepare
 from hpsearch.search import events as ev
 from hpsearch.search.events import Event, Reported, WorkerLost, WorkerReady
 from hpsearch.search.search import Search
-from hpsearch.settings import sizes
 from hpsearch.storage.folder import RunFolder
 from hpsearch.storage.store import Store
 from tests.support import tiny_config

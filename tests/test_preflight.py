@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hpsearch import preflight
+from hpsearch.run import preflight
 from tests.support import tiny_config
 from workers.nn.gradient_check import Finding, Verdict
 

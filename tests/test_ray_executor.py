@@ -16,7 +16,6 @@ import pytest
 import ray
 
 import hpsearch.execution.ray_executor
-from hpsearch import session
 from hpsearch.config.sections.sections import DataConfig
 from hpsearch.data import datasets
 from hpsearch.execution import starts
@@ -25,6 +24,7 @@ from hpsearch.execution.cluster import cluster as clusters
 from hpsearch.execution.cluster.machine import Memory
 from hpsearch.execution.places import Place
 from hpsearch.execution.ray_executor import RayExecutor
+from hpsearch.run import session
 from hpsearch.search.events import Event, Reported, WorkerLost, WorkerReady
 from hpsearch.search.search import Search
 from hpsearch.storage.folder import RunFolder

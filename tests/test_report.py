@@ -14,12 +14,12 @@ import pytest
 from click.testing import CliRunner
 
 from hpsearch.cli import main
-from hpsearch.conclusion import reload
 from hpsearch.reporting import report
 from hpsearch.reporting.report_curves import finalists
 from hpsearch.reporting.report_data import load
 from hpsearch.reporting.report_failures import grouped
 from hpsearch.reporting.report_style import DARK, LIGHT
+from hpsearch.run.conclusion import reload
 from hpsearch.storage.folder import RunFolder
 from hpsearch.storage.store import Store
 from tests.support import run_here, tiny_config

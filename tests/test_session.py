@@ -15,17 +15,17 @@ from typing import Any
 
 import pytest
 
-from hpsearch import conclusion
 from hpsearch.config.config import SearchConfig
 from hpsearch.execution.executors import SerialExecutor
 from hpsearch.execution.places import Site
-from hpsearch.interrupts import SIGNALS, Interrupted
-from hpsearch.master import Watch
 from hpsearch.reporting import report
 from hpsearch.results.results import Results
+from hpsearch.run import conclusion
+from hpsearch.run.interrupts import SIGNALS, Interrupted
+from hpsearch.run.master import Watch
+from hpsearch.run.session import Begin
 from hpsearch.search import trials
 from hpsearch.search.search import Search
-from hpsearch.session import Begin
 from hpsearch.storage.folder import RunFolder
 from tests.support import run_here, tiny_config, write_colours
 from workers import arithmetic

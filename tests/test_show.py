@@ -12,9 +12,9 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from hpsearch.conclusion import Conclusion, reload
-from hpsearch.preflight import Preflight
 from hpsearch.results.results import Results
+from hpsearch.run.conclusion import Conclusion, reload
+from hpsearch.run.preflight import Preflight
 from hpsearch.storage.folder import RunFolder
 from hpsearch.terminal import show
 from hpsearch.terminal.show_tables import print_frame, score_text

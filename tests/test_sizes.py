@@ -6,7 +6,7 @@ import pytest
 
 from hpsearch.data import datasets
 from hpsearch.execution.cluster.machine import Memory
-from hpsearch.settings import sizes
+from hpsearch.run import sizes
 from tests.support import tiny_config
 from workers.errors import InputError, RunError
 

@@ -11,9 +11,9 @@ from click.testing import CliRunner
 
 from hpsearch.cli import main
 from hpsearch.results.results import Results
+from hpsearch.run.warm_start import warm_start
 from hpsearch.search import events as ev
 from hpsearch.search.search import Search
-from hpsearch.warm_start import warm_start
 from tests.pretence import Pretence
 from tests.support import run_here, tiny_config
 from workers.errors import InputError

@@ -1,7 +1,7 @@
 """The master's logic as a state machine without I/O: events in, commands out.
 
 Nothing here reads a clock, a file or a socket, so a whole search with lost workers and
-resumes runs in a unit test in milliseconds. `hpsearch.master` performs the commands.
+resumes runs in a unit test in milliseconds. `hpsearch.run.master` performs the commands.
 """
 
 import math

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from hpsearch.interrupts import Interrupted
+from hpsearch.run.interrupts import Interrupted
 from hpsearch.terminal.paths import DATA, path
 
 
@@ -76,7 +76,7 @@ def run(
     for line in lint.warnings(loaded.search_space):
         _warn(line)
     if warm_start is not None:
-        from hpsearch import warm_start as starting
+        from hpsearch.run import warm_start as starting
 
         loaded, notes = starting.warm_start(loaded, warm_start)
         for line in notes:
@@ -124,9 +124,9 @@ def _search(config: Any, folder: Any, place: dict[str, Any], **how: Any) -> None
 
     if place["in_process"] and place["address"] is not None:
         raise click.UsageError("--in-process and --address exclude each other")
-    from hpsearch import session
     from hpsearch.execution.cluster import addresses
     from hpsearch.execution.places import Place, Site
+    from hpsearch.run import session
 
     console = Console(highlight=False)
     trials, stages = config.num_trials, len(config.stages)
@@ -158,8 +158,8 @@ def check(config: Path, assignments: tuple[str, ...]) -> None:
 
     Ends with exit code 1 if a check fails.
     """
-    from hpsearch import preflight
     from hpsearch.config import config as configs
+    from hpsearch.run import preflight
     from hpsearch.terminal import show
 
     checked = preflight.preflight(configs.load(config, assignments=assignments), _warn)

@@ -11,7 +11,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from hpsearch.master import Watch
+from hpsearch.run.master import Watch
 from hpsearch.search.progress import Progress, StageProgress, progress
 from hpsearch.search.search import Search
 from hpsearch.space.space import text_of

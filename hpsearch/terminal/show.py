@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from hpsearch.conclusion import Conclusion
-from hpsearch.preflight import Preflight
 from hpsearch.results.results import Results
+from hpsearch.run.conclusion import Conclusion
+from hpsearch.run.preflight import Preflight
 from hpsearch.storage.folder import RunFolder
 from hpsearch.terminal.console import params_text
 from hpsearch.terminal.show_ranges import agreement_lines, finalists_table

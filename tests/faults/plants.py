@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from hpsearch import master
-from hpsearch.master import Master
+from hpsearch.run import master
+from hpsearch.run.master import Master
 from hpsearch.search import events as ev
 from hpsearch.search.search import Search
 from hpsearch.search.trials import TrialRecord

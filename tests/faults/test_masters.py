@@ -43,7 +43,7 @@ def twenty(
 
 
 def _hesitate(plant: Plant | None) -> None:
-    from hpsearch import master
+    from hpsearch.run import master
 
     if plant is not None:
         plant()

@@ -10,7 +10,7 @@ from hpsearch.config.config import SearchConfig
 from hpsearch.data import datasets
 from hpsearch.data.datasets import Split
 from hpsearch.execution.cluster import machine
-from hpsearch.settings import sizes
+from hpsearch.run import sizes
 from hpsearch.space.dimensions import FixedDimension, FloatDimension, IntDimension
 from hpsearch.space.scales import from_unit
 from workers.data import Dataset

@@ -17,7 +17,7 @@ from workers.messages import Pack
 
 POLL_SECONDS = 0.2
 
-log = logging.getLogger("hpsearch.master")
+log = logging.getLogger("hpsearch.run.master")
 
 Watch = Callable[[Search], None]
 """Called with the search after every round of events; may raise to end the loop."""
@@ -32,7 +32,7 @@ class Master:
     Parameters
     ----------
     search
-        The logic, as `hpsearch.restoring.prepare` returns it.
+        The logic, as `hpsearch.run.restoring.prepare` returns it.
     folder, store
         Where checkpoints are removed from, and where everything is written down.
     executor

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hpsearch.background import Background
 from hpsearch.config.config import SearchConfig
-from hpsearch.interrupts import Interrupts
+from hpsearch.run.background import Background
+from hpsearch.run.interrupts import Interrupts
 from hpsearch.storage import sources
 from hpsearch.storage.folder import RunFolder
 from workers.data import Dataset
@@ -26,8 +26,8 @@ def load(
     InputError
         If the data can't be used, do not fit the config, or are not the run's.
     """
-    from hpsearch import master, restoring  # noqa: F401 (long to import, and needed next)
-    from hpsearch.preflight import load_data
+    from hpsearch.run import master, restoring  # noqa: F401 (long to import, and needed next)
+    from hpsearch.run.preflight import load_data
 
     warnings: list[str] = []
 

@@ -12,14 +12,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hpsearch import creation
-from hpsearch.background import Background
 from hpsearch.config import automatic
 from hpsearch.config.config import SearchConfig
 from hpsearch.execution.executors import Executor
 from hpsearch.execution.places import Place, Site, locate, make_executor
-from hpsearch.interrupts import Interrupts
-from hpsearch.loading import Loading, load
+from hpsearch.run import creation
+from hpsearch.run.background import Background
+from hpsearch.run.interrupts import Interrupts
+from hpsearch.run.loading import Loading, load
 from hpsearch.storage import run_log, sources
 from hpsearch.storage.folder import RunFolder
 from hpsearch.storage.store import Store
@@ -28,12 +28,12 @@ from workers.errors import HpsearchError
 from workers.nn import machine_code
 
 if TYPE_CHECKING:
-    from hpsearch.conclusion import Conclusion
     from hpsearch.data.datasets import Split
-    from hpsearch.preflight import Warn
+    from hpsearch.run.conclusion import Conclusion
+    from hpsearch.run.preflight import Warn
     from hpsearch.search.search import Search
 
-log = logging.getLogger("hpsearch.session")
+log = logging.getLogger("hpsearch.run.session")
 
 Begin = Callable[[int, Site], Callable[["Search"], None]]
 """Called with how many workers are starting, and where; returns who watches."""
@@ -94,7 +94,7 @@ def run(
         )
         stack.callback(executor.close)
         split, warnings = loading.result()
-        from hpsearch.settings import sizes
+        from hpsearch.run import sizes
 
         sizes.check(config, split.dataset, executor.memory)
         if warn is not None:
@@ -130,9 +130,9 @@ def _train(
 ) -> "Search":
     """Perform the search until every stage is over, and part with the workers."""
     from hpsearch.ensembles.fitted import warm_up
-    from hpsearch.master import Master, tidy
-    from hpsearch.restoring import prepare
-    from hpsearch.settings import sizes
+    from hpsearch.run import sizes
+    from hpsearch.run.master import Master, tidy
+    from hpsearch.run.restoring import prepare
 
     tidy(folder, store)
     for text in automatic.explained(config):
@@ -168,9 +168,9 @@ def _conclude(
     seconds: float,
 ) -> "Conclusion":
     """Test what the search has found while its workers die, and write the report."""
-    from hpsearch.conclusion import conclude
-    from hpsearch.master import tidy
     from hpsearch.reporting import report
+    from hpsearch.run.conclusion import conclude
+    from hpsearch.run.master import tidy
 
     with closing(Background(executor.close)) as ending:
         conclusion = conclude(folder, config, split, search.verdicts, seconds=seconds)
@@ -182,9 +182,9 @@ def _conclude(
 
 def _finished(folder: RunFolder, *, take_over: bool) -> "Conclusion":
     """Return what a run came to, and make its report if it was killed before that."""
-    from hpsearch.conclusion import reload
-    from hpsearch.master import tidy
     from hpsearch.reporting import report
+    from hpsearch.run.conclusion import reload
+    from hpsearch.run.master import tidy
 
     conclusion = reload(folder)
     if not folder.report.is_file():

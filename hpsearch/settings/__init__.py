@@ -1,1 +1,0 @@
-"""The sections of a config and their rules; `hpsearch.config.config` is the door."""
