@@ -35,7 +35,7 @@ def marked(owner, name, moment):
         return result
     setattr(owner, name, timed)
 
-from hpsearch import cli
+from hpsearch.cli import cli
 from hpsearch.run import loading
 from hpsearch.run import session
 

@@ -21,7 +21,7 @@ import yaml
 from click.testing import CliRunner, Result
 
 import hpsearch
-from hpsearch.cli import main
+from hpsearch.cli.cli import main
 from hpsearch.run import session
 from hpsearch.run.interrupts import Interrupted
 from hpsearch.storage.folder import RunFolder

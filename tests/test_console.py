@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from hpsearch.cli import console as consoles
+from hpsearch.cli.console import LiveTable, PlainLines, display
 from hpsearch.search.events import Dispatch, Reported, WorkerReady
 from hpsearch.search.progress import progress
 from hpsearch.search.search import Search
-from hpsearch.terminal import console as consoles
-from hpsearch.terminal.console import LiveTable, PlainLines, display
 from tests.support import a_report, run_here, tiny_config
 
 

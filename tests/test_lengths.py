@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from hpsearch.cli.console import PlainLines
 from hpsearch.config.pilots import PILOTS
 from hpsearch.narrowing.lengths import measured
 from hpsearch.search.progress import progress
 from hpsearch.search.trials import TrialRecord
-from hpsearch.terminal.console import PlainLines
 from tests.pretence import Pretence
 from tests.support import run_here, tiny_config, told_everywhere
 from tests.test_console import screen, text_of

@@ -2,8 +2,8 @@
 
 import pytest
 
+from hpsearch.cli.pace import Pace, per_time, span
 from hpsearch.search.progress import Progress
-from hpsearch.terminal.pace import Pace, per_time, span
 
 
 def at(epochs: int, left: int, *, ended: int = 0, running: int = 1) -> Progress:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from hpsearch.cli import main
+from hpsearch.cli.cli import main
 from hpsearch.execution.cluster import discovery
 from hpsearch.execution.places import Place, locate
 from tests.commands import write_config

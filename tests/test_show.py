@@ -12,12 +12,12 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
+from hpsearch.cli import show
+from hpsearch.cli.show_tables import print_frame, score_text
 from hpsearch.results.results import Results
 from hpsearch.run.conclusion import Conclusion, reload
 from hpsearch.run.preflight import Preflight
 from hpsearch.storage.folder import RunFolder
-from hpsearch.terminal import show
-from hpsearch.terminal.show_tables import print_frame, score_text
 from workers.nn.gradient_check import Finding
 
 

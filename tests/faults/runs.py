@@ -169,12 +169,12 @@ def _main(
     os.dup2(descriptor, 2)
     sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
     sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
-    import hpsearch.terminal.console
-    from hpsearch import cli
+    import hpsearch.cli.console
+    from hpsearch.cli import cli
     from workers import failpoints
 
     failpoints._hits.clear()
-    hpsearch.terminal.console.display = _witnessed(witness)  # type: ignore[assignment]
+    hpsearch.cli.console.display = _witnessed(witness)  # type: ignore[assignment]
     if plant is not None:
         plant()
     cli.main(arguments, prog_name="hpsearch")

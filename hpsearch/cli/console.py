@@ -11,12 +11,12 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from hpsearch.cli.pace import Pace, span
+from hpsearch.cli.show_tables import new_table, score_text, width_of
 from hpsearch.run.master import Watch
 from hpsearch.search.progress import Progress, StageProgress, progress
 from hpsearch.search.search import Search
 from hpsearch.space.space import text_of
-from hpsearch.terminal.pace import Pace, span
-from hpsearch.terminal.show_tables import new_table, score_text, width_of
 
 REFRESH_SECONDS = 0.25
 SUMMARY_SECONDS = 30.0

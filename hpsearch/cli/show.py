@@ -10,13 +10,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from hpsearch.cli.console import params_text
+from hpsearch.cli.show_ranges import agreement_lines, finalists_table
+from hpsearch.cli.show_tables import new_table, print_frame, print_table, score_text
 from hpsearch.results.results import Results
 from hpsearch.run.conclusion import Conclusion
 from hpsearch.run.preflight import Preflight
 from hpsearch.storage.folder import RunFolder
-from hpsearch.terminal.console import params_text
-from hpsearch.terminal.show_ranges import agreement_lines, finalists_table
-from hpsearch.terminal.show_tables import new_table, print_frame, print_table, score_text
 from workers.errors import InputError
 from workers.nn.gradient_check import Finding
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from hpsearch.terminal.paths import DATA, path
+from hpsearch.cli.paths import DATA, path
 
 OUTPUT = "The file to write: .csv, .csv.gz, .parquet or .jsonl; - is CSV on stdout."
 
@@ -19,8 +19,8 @@ OUTPUT = "The file to write: .csv, .csv.gz, .parquet or .jsonl; - is CSV on stdo
 @click.option("--format", "kind", type=click.Choice(["table", "csv", "json"]), default="table")
 def results(run: Path, kind: str, columns: str | None, **choice: Any) -> None:
     """Print the trials of RUN as a table."""
+    from hpsearch.cli import show
     from hpsearch.results.results import Results
-    from hpsearch.terminal import show
 
     show.show_trials(Results.load(run), kind, columns.split(",") if columns else None, **choice)
 
@@ -46,8 +46,8 @@ def ensemble(run: Path, top: int, weights: str | None, **how: Any) -> None:
     The scores, and the choice of --method greedy, need RUN's data. Where they are not found, the
     best are averaged without a score.
     """
+    from hpsearch.cli import show
     from hpsearch.ensembles import averaging
-    from hpsearch.terminal import show
 
     averaged = None if weights is None else weights == "averaged"
     made = averaging.make_ensemble(run, size=top, averaged=averaged, **how)
@@ -94,7 +94,7 @@ def predict(
 @click.option("--format", "kind", type=click.Choice(["table", "json"]), default="table")
 def narrow(run: Path, kind: str) -> None:
     """Print what RUN has learned about its ranges, stage by stage."""
+    from hpsearch.cli import show_ranges
     from hpsearch.results import narrowing
-    from hpsearch.terminal import show_ranges
 
     show_ranges.show_verdicts(narrowing.verdicts(run), kind)

@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
+from hpsearch.cli.paths import DATA, path
 from hpsearch.run.interrupts import Interrupted
-from hpsearch.terminal.paths import DATA, path
 
 
 class _ConfigCommand(click.Command):
@@ -135,15 +135,15 @@ def _search(config: Any, folder: Any, place: dict[str, Any], **how: Any) -> None
     with ExitStack() as stack:
 
         def begin(workers: int, site: Site) -> Any:
-            from hpsearch.terminal.console import display  # long to import: beside Ray's start
+            from hpsearch.cli.console import display  # long to import: beside Ray's start
 
             if site.address is not None and addresses.is_open(site.address):
                 _warn(OPEN.format(site.address))
             return stack.enter_context(display(console, title))(workers, site.text)
 
         conclusion = session.run(config, folder, Place(**place), begin, warn=_warn, **how)
+    from hpsearch.cli import show
     from hpsearch.results.results import Results
-    from hpsearch.terminal import show
 
     show.show_conclusion(console, folder, Results.load(folder.path), conclusion)
 
@@ -158,9 +158,9 @@ def check(config: Path, assignments: tuple[str, ...]) -> None:
 
     Ends with exit code 1 if a check fails.
     """
+    from hpsearch.cli import show
     from hpsearch.config import config as configs
     from hpsearch.run import preflight
-    from hpsearch.terminal import show
 
     checked = preflight.preflight(configs.load(config, assignments=assignments), _warn)
     show.show_preflight(checked)

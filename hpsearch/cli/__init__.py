@@ -1,0 +1,1 @@
+"""The command line: its commands, the live view, and what is printed."""
