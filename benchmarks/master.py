@@ -19,8 +19,8 @@ from hpsearch.execution.places import Place
 from hpsearch.run import session
 from hpsearch.search.search import Search
 from hpsearch.storage.folder import RunFolder
-from workers import checkpoints, files
-from workers.checkpoints import Snapshot
+from workers.checkpoints import checkpoints, files
+from workers.checkpoints.checkpoints import Snapshot
 
 PACKED = {"learning_rate": {"type": "float", "low": 1e-4, "high": 1e-1, "log": True}}
 """All trials have one structure: up to 64 make a pack."""

@@ -239,7 +239,7 @@ DOCUMENTED = '"""D."""\n'
             "hpsearch/search/search.py",
             "if TYPE_CHECKING:\n    import pandas as pd",
         ),
-        (misplaced_imports, "workers/tensors.py", "import pickle"),
+        (misplaced_imports, "workers/checkpoints/tensors.py", "import pickle"),
         (foreign_to_networks, "workers/nn/network.py", "import numpy, ray"),
         (foreign_to_networks, "workers/nn/network.py", "from workers import checkpoints"),
         (foreign_to_networks, "workers/nn/network.py", "from ..checkpoints import save"),

@@ -24,8 +24,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import workers
-from workers import checkpoints, files, tensors
-from workers.checkpoints import Snapshot, file_name, load, parse_name, remove_unknown, save
+from workers.checkpoints import checkpoints, files, tensors
+from workers.checkpoints.checkpoints import (
+    Snapshot,
+    file_name,
+    load,
+    parse_name,
+    remove_unknown,
+    save,
+)
 from workers.errors import CheckpointError, RunError
 from workers.messages import Checkpoint
 
@@ -334,7 +341,7 @@ def test_order_of_the_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def failpoints() -> list[str]:
-    """Return the names of all failpoints in `workers.files` that a new file passes."""
+    """Return the names of all failpoints in `workers.checkpoints.files` that a new file passes."""
     tree = ast.parse(Path(files.__file__).read_text())
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
     names = [
@@ -347,7 +354,7 @@ def failpoints() -> list[str]:
 
 def test_kill_at_every_point(tmp_path: Path) -> None:
     """After each kill: no file or a good one, and saving again ends the same."""
-    write = "import sys, pathlib; from workers import files; "
+    write = "import sys, pathlib; from workers.checkpoints import files; "
     write += "files.write_new(pathlib.Path(sys.argv[1]), sys.stdin.buffer.read())"
     want = save(tmp_path, snapshot())
     data = (tmp_path / NAME).read_bytes()
@@ -373,7 +380,9 @@ def test_kill_at_every_point(tmp_path: Path) -> None:
 
 
 def test_failpoint_at_its_nth_hit_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("workers.failpoints._hits", type(workers.failpoints._hits)())
+    monkeypatch.setattr(
+        "workers.checkpoints.failpoints._hits", type(workers.checkpoints.failpoints._hits)()
+    )
     monkeypatch.setenv("HPSEARCH_FAILPOINT", "file.before_write=ENOSPC@2")
     save(tmp_path, snapshot(epoch=1))
     with pytest.raises(RunError, match=os.strerror(errno.ENOSPC)):

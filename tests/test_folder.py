@@ -10,7 +10,7 @@ import pytest
 from hpsearch.storage.folder import RunFolder
 from hpsearch.storage.store import Store
 from tests.support import tiny_config
-from workers import files
+from workers.checkpoints import files
 from workers.errors import InputError, RunError
 
 META = {"name": "tiny", "metric": "val_accuracy", "direction": "maximize", "seed": 3}

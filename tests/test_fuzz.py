@@ -29,7 +29,7 @@ from hpsearch.results.results import Results
 from hpsearch.storage.folder import RunFolder
 from hpsearch.storage.store import Store
 from tests.support import TINY, tiny
-from workers import checkpoints
+from workers.checkpoints import checkpoints
 from workers.errors import CheckpointError, HpsearchError, InputError
 
 VARIABLE = "HPSEARCH_FUZZ_TIMES"

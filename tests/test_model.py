@@ -13,7 +13,7 @@ from hpsearch.ensembles.model import measure
 from hpsearch.results.results import Results
 from hpsearch.storage.folder import RunFolder
 from tests.support import run_here, tiny_config
-from workers import checkpoints
+from workers.checkpoints import checkpoints
 from workers.errors import CheckpointError, InputError
 
 TWO = {"data__source": "breast_cancer"}

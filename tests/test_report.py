@@ -23,7 +23,7 @@ from hpsearch.run.conclusion import reload
 from hpsearch.storage.folder import RunFolder
 from hpsearch.storage.store import Store
 from tests.support import run_here, tiny_config
-from workers.checkpoints import file_name
+from workers.checkpoints.checkpoints import file_name
 from workers.errors import InputError, RunError
 from workers.messages import Checkpoint, EpochReport
 

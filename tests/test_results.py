@@ -11,7 +11,7 @@ import pytest
 import hpsearch
 from hpsearch.results.results import Results
 from hpsearch.storage.store import Store
-from workers.checkpoints import file_name
+from workers.checkpoints.checkpoints import file_name
 from workers.errors import InputError
 from workers.messages import Checkpoint, EpochReport
 from workers.nn.layers import STATISTICS, LayerStatistics

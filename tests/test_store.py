@@ -20,7 +20,7 @@ import workers
 from hpsearch.storage.sqlite import opening, schema
 from hpsearch.storage.sqlite.rows import LayerRow
 from hpsearch.storage.store import Store
-from workers.checkpoints import file_name
+from workers.checkpoints.checkpoints import file_name
 from workers.errors import InputError, RunError
 from workers.messages import Checkpoint, EpochReport
 from workers.nn.layers import LayerStatistics

@@ -12,7 +12,7 @@ import pytest
 from hpsearch.config.sections.sections import DataConfig
 from hpsearch.data import datasets
 from tests.support import write_line
-from workers import checkpoints, files
+from workers.checkpoints import checkpoints, files
 from workers.data import Dataset
 from workers.errors import CheckpointError, RunError
 from workers.messages import Checkpoint, EpochReport, Pack, RunSettings, Trial

@@ -6,9 +6,9 @@ from collections.abc import Container, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from workers import checkpoints, files
 from workers.blas import one_thread
-from workers.checkpoints import Snapshot
+from workers.checkpoints import checkpoints, files
+from workers.checkpoints.checkpoints import Snapshot
 from workers.data import Dataset
 from workers.errors import cannot_write
 from workers.messages import Checkpoint, EpochReport, Pack, RunSettings, Trial

@@ -17,7 +17,7 @@ from hpsearch.ensembles import model
 from hpsearch.ensembles.model import Floats, Model
 from hpsearch.ensembles.selection import BLIND, METHODS
 from hpsearch.storage.folder import RunFolder
-from workers import checkpoints, files
+from workers.checkpoints import checkpoints, files
 from workers.errors import CheckpointError, InputError, brief
 
 DESCRIPTION = "ensemble.json"

@@ -15,7 +15,7 @@ from hpsearch.data import datasets, label_types
 from hpsearch.ensembles import ensemble
 from hpsearch.ensembles.ensemble import Ensemble
 from hpsearch.ensembles.model import Floats
-from workers import files
+from workers.checkpoints import files
 from workers.errors import InputError
 
 

@@ -16,7 +16,7 @@ from hpsearch.reporting.report_curves import curves
 from hpsearch.reporting.report_data import RunData, load
 from hpsearch.reporting.report_style import style_sheet
 from hpsearch.storage.folder import RunFolder
-from workers import files
+from workers.checkpoints import files
 from workers.errors import InputError, RunError
 
 SUFFIXES: Final = (".html", ".htm")

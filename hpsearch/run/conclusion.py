@@ -16,9 +16,9 @@ from hpsearch.results.finalists import finalists, winner
 from hpsearch.results.narrowing import agreements_of
 from hpsearch.results.results import Results
 from hpsearch.storage.folder import RunFolder
-from workers import files
+from workers.checkpoints import files
+from workers.checkpoints.failpoints import failpoint
 from workers.errors import RunError, brief
-from workers.failpoints import failpoint
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from hpsearch.config.config import SearchConfig
 from hpsearch.storage import locks
 from hpsearch.storage.folder import RunFolder
 from hpsearch.storage.store import Store
-from workers import arithmetic, files
+from workers import arithmetic
+from workers.checkpoints import files
 from workers.errors import InputError
 
 

@@ -10,9 +10,9 @@ from hpsearch.search.search import Search
 from hpsearch.space.space import SearchSpace
 from hpsearch.storage.folder import RunFolder
 from hpsearch.storage.store import Store
-from workers import checkpoints, files
+from workers.checkpoints import checkpoints, files
+from workers.checkpoints.failpoints import failpoint
 from workers.errors import RunError
-from workers.failpoints import failpoint
 from workers.messages import Pack
 
 POLL_SECONDS = 0.2

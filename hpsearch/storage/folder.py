@@ -9,7 +9,7 @@ from pathlib import Path
 from hpsearch.config import documents
 from hpsearch.config.config import SearchConfig, build
 from hpsearch.storage import locks
-from workers import files
+from workers.checkpoints import files
 from workers.errors import InputError
 
 MAX_PATH_BYTES = 3_800

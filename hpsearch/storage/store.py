@@ -10,8 +10,8 @@ from typing import Any, Self
 from hpsearch.storage.sqlite import opening, rows, schema, values
 from hpsearch.storage.sqlite.database import Database
 from hpsearch.storage.sqlite.rows import EpochRow, FailureRow, LayerRow, StageRow, TrialRow
+from workers.checkpoints.tensors import canonical
 from workers.messages import Checkpoint, EpochReport
-from workers.tensors import canonical
 
 _ADVANCE = (
     "UPDATE trials SET epochs_done = coalesce(?4, epochs_done) WHERE number = ?1"

@@ -22,7 +22,7 @@ with atheris.instrument_imports(include=["hpsearch", "workers"], exclude=["worke
     from hpsearch.ensembles import ensemble, model
     from hpsearch.results.results import Results
     from hpsearch.storage.store import Store
-    from workers import checkpoints
+    from workers.checkpoints import checkpoints
     from workers.errors import HpsearchError
 
 CHECKPOINT = "val_accuracy=0.9722_trial=00010_epoch=0004.safetensors"

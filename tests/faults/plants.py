@@ -18,7 +18,8 @@ from hpsearch.search.trials import TrialRecord
 from hpsearch.storage import locks
 from hpsearch.storage.sqlite import opening
 from hpsearch.storage.sqlite.database import Database
-from workers import checkpoints, files, seeds
+from workers import seeds
+from workers.checkpoints import checkpoints, files
 
 
 def no_sync_of_files() -> None:
@@ -139,7 +140,7 @@ def believe_every_file() -> None:
     """Write and check a digest that is the same for all content."""
     from types import SimpleNamespace
 
-    from workers import tensors
+    from workers.checkpoints import tensors
 
     tensors._digest = lambda arrays, metadata: "0" * 64
     same = SimpleNamespace(hexdigest=lambda: "0" * 64)

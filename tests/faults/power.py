@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from workers import failpoints
+from workers.checkpoints import failpoints
 
 DATABASE = "search.db"
 

@@ -171,7 +171,7 @@ def _main(
     sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
     import hpsearch.cli.console
     from hpsearch.cli import cli
-    from workers import failpoints
+    from workers.checkpoints import failpoints
 
     failpoints._hits.clear()
     hpsearch.cli.console.display = _witnessed(witness)  # type: ignore[assignment]

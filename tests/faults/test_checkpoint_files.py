@@ -20,7 +20,7 @@ from tests.faults.ledger import Ledger, Verdict, judge
 from tests.faults.outcome import acknowledged
 from tests.faults.runs import Lab, NewLab
 from tests.faults.survival import Plant, one_line, survey
-from workers import checkpoints
+from workers.checkpoints import checkpoints
 from workers.errors import CheckpointError
 
 BELIEVED = "3 no partial or foreign checkpoint is believed: read"

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from hpsearch.storage.sqlite import schema
+from workers.checkpoints.failpoints import failpoint
 from workers.errors import RunError
-from workers.failpoints import failpoint
 
 Row = TypeVar("Row")
 

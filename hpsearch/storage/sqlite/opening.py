@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from hpsearch.storage.sqlite import schema
-from workers import files
+from workers.checkpoints import files
 from workers.errors import InputError
 
 _MAX_VALUE_BYTES = 2**26

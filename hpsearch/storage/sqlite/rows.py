@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from workers import checkpoints
+from workers.checkpoints import checkpoints
 from workers.errors import CheckpointError
 from workers.messages import Checkpoint, is_epoch
 from workers.nn.layers import LayerStatistics

@@ -4,8 +4,8 @@ import math
 from dataclasses import astuple
 from typing import Any
 
+from workers.checkpoints.tensors import canonical
 from workers.messages import EpochReport
-from workers.tensors import canonical
 
 
 def of_epoch(report: EpochReport) -> tuple[Any, ...]:

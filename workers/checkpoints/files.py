@@ -8,7 +8,7 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
-from workers.failpoints import failpoint
+from workers.checkpoints.failpoints import failpoint
 
 DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS})
 """The numbers of errors that are the disk's fault, whatever path the user chose."""

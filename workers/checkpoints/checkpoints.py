@@ -1,6 +1,6 @@
 """Checkpoint files: the only code that knows their names and their format.
 
-A file is in the safetensors format, as `workers.tensors` writes it. Nothing in it says
+A file is in the safetensors format, as `workers.checkpoints.tensors` writes it. Nothing in it says
 when, where or at which attempt it was written: the same trial and epoch give the same
 bytes. Nothing is ever unpickled.
 """
@@ -15,9 +15,9 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from workers import files, tensors
+from workers.checkpoints import files, tensors
+from workers.checkpoints.failpoints import failpoint
 from workers.errors import CheckpointError, cannot_write
-from workers.failpoints import failpoint
 from workers.messages import Checkpoint, is_epoch
 
 MAX_BYTES = 2**28

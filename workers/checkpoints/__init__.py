@@ -1,0 +1,1 @@
+"""Checkpoint files: whole or not there, and believed only as far as they are checked."""
