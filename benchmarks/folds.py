@@ -14,7 +14,7 @@ from tables import machine, number, table
 
 from hpsearch.config.sections.sections import DataConfig
 from hpsearch.data import datasets
-from workers.data import Dataset
+from workers.data.data import Dataset
 from workers.messages import Pack, RunSettings, Trial
 from workers.nn.layout import layout
 from workers.nn.spec import NetworkSpec

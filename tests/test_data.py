@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from workers.data import Dataset
-from workers.preprocessing import fit
+from workers.data.data import Dataset
+from workers.data.preprocessing import fit
 
 
 def dataset(**changes: Any) -> Dataset:

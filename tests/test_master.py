@@ -24,7 +24,7 @@ from hpsearch.storage.folder import RunFolder
 from hpsearch.storage.store import Store
 from tests.support import tiny_config
 from workers.checkpoints import checkpoints
-from workers.data import Dataset
+from workers.data.data import Dataset
 from workers.errors import RunError
 from workers.messages import Checkpoint, EpochReport, Pack, Trial
 

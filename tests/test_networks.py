@@ -17,7 +17,7 @@ from tests.support import write_line
 from tests.test_training import Workshop, a_trial, untimed
 from workers import splits
 from workers.checkpoints import checkpoints
-from workers.data import Dataset
+from workers.data.data import Dataset
 from workers.errors import CheckpointError
 from workers.nn.spec import NetworkSpec
 

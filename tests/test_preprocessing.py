@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.preprocessing import StandardScaler
 
+from workers.data.preprocessing import PREPROCESSORS, Preprocessing, fit
 from workers.errors import CheckpointError, InputError
-from workers.preprocessing import PREPROCESSORS, Preprocessing, fit
 
 # Mean (2, 10), standard deviation (1, 4), worked out by hand; the third column never varies.
 HAND = np.array([[1.0, 6.0, 0.1], [3.0, 14.0, 0.1], [1.0, 14.0, 0.1], [3.0, 6.0, 0.1]])

@@ -32,7 +32,7 @@ from hpsearch.storage.store import Store
 from tests.conftest import RunningCluster
 from tests.faults.outcome import difference, outcome
 from tests.support import quiet, run_here, tiny_config
-from workers.data import Dataset
+from workers.data.data import Dataset
 from workers.errors import InputError, RunError
 from workers.messages import Pack, RunSettings, Trial
 from workers.nn.spec import NetworkSpec

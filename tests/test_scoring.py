@@ -14,8 +14,8 @@ from hpsearch.data import datasets
 from hpsearch.ensembles import model
 from hpsearch.ensembles.model import measure
 from tests.test_training import Workshop, a_trial
-from workers import preprocessing
-from workers.data import Dataset
+from workers.data import preprocessing
+from workers.data.data import Dataset
 from workers.scoring import ENOUGH, sample
 
 

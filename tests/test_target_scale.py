@@ -12,13 +12,13 @@ from hpsearch.data import datasets
 from hpsearch.ensembles import model
 from hpsearch.results.results import Results
 from tests.support import run_here, tiny_config
-from workers import target_scale
+from workers.data import target_scale
+from workers.data.target_scale import TargetScale
 from workers.errors import CheckpointError
 from workers.nn.evaluation import metrics
 from workers.nn.layout import layout
 from workers.nn.spec import NetworkSpec
 from workers.nn.stack import stack
-from workers.target_scale import TargetScale
 
 REGRESSION = {
     "study__metric": "val_mse",

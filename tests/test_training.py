@@ -13,7 +13,7 @@ from hpsearch.config.sections.sections import DataConfig
 from hpsearch.data import datasets
 from tests.support import write_line
 from workers.checkpoints import checkpoints, files
-from workers.data import Dataset
+from workers.data.data import Dataset
 from workers.errors import CheckpointError, RunError
 from workers.messages import Checkpoint, EpochReport, Pack, RunSettings, Trial
 from workers.nn.optimizers import OPTIMIZERS

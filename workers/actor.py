@@ -6,7 +6,7 @@ from typing import Any
 
 import ray
 
-from workers.data import Dataset
+from workers.data.data import Dataset
 from workers.messages import EpochReport, Pack, RunSettings
 from workers.training import train
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers import seeds, splits
-from workers.data import FITTED, Dataset
+from workers.data.data import FITTED, Dataset
 from workers.errors import CheckpointError
 from workers.messages import RunSettings, Trial
 from workers.nn.diagnostics import Probe

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers import seeds
-from workers.data import Dataset
+from workers.data.data import Dataset
 from workers.nn.diagnostics import Probe
 from workers.nn.learner import Learner
 from workers.seeds import Purpose

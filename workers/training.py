@@ -9,7 +9,7 @@ from pathlib import Path
 from workers.blas import one_thread
 from workers.checkpoints import checkpoints, files
 from workers.checkpoints.checkpoints import Snapshot
-from workers.data import Dataset
+from workers.data.data import Dataset
 from workers.errors import cannot_write
 from workers.messages import Checkpoint, EpochReport, Pack, RunSettings, Trial
 from workers.networks import Networks

@@ -6,8 +6,8 @@ from hpsearch.config.sections.pruner_sections import PRUNERS
 from hpsearch.config.sections.sections import METRICS
 from hpsearch.ensembles.selection import METHODS
 from hpsearch.sampling.samplers import SAMPLERS
+from workers.data.preprocessing import PREPROCESSORS
 from workers.nn.families import FAMILIES
-from workers.preprocessing import PREPROCESSORS
 
 CHOICES: Mapping[str, Collection[str]] = {
     "study.metric": METRICS,

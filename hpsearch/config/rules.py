@@ -8,8 +8,8 @@ from hpsearch.config.sections.pruner_sections import HalvingRule
 from hpsearch.config.sections.stage_sections import ENUMERATING, StageConfig
 from hpsearch.space.dimensions import FloatDimension, Numeric
 from hpsearch.space.space import SearchSpace, describe, text_of
+from workers.data.preprocessing import PREPROCESSORS
 from workers.errors import InputError
-from workers.preprocessing import PREPROCESSORS
 
 if TYPE_CHECKING:
     from hpsearch.config.config import SearchConfig

@@ -14,11 +14,11 @@ from hpsearch.data.labels import Labels, encode
 from hpsearch.data.readers.readers import read
 from hpsearch.data.readers.tables import Source, Table
 from hpsearch.data.splits import Part, split
-from workers import target_scale
-from workers.data import Dataset
+from workers.data import target_scale
+from workers.data.data import Dataset
+from workers.data.preprocessing import Preprocessing, fit
+from workers.data.target_scale import TargetScale
 from workers.errors import InputError
-from workers.preprocessing import Preprocessing, fit
-from workers.target_scale import TargetScale
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workers import target_scale
-from workers.data import Dataset
+from workers.data import target_scale
+from workers.data.data import Dataset
 
 if TYPE_CHECKING:
     from hpsearch.data.datasets import Split

@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.blas import one_thread
-from workers.data import FITTED
+from workers.data.data import FITTED
+from workers.data.preprocessing import Preprocessing
+from workers.data.target_scale import TargetScale
 from workers.errors import CheckpointError, InputError
 from workers.nn.evaluation import predict
 from workers.nn.layout import layout
 from workers.nn.losses import LOSSES, probabilities, scores
 from workers.nn.spec import NetworkSpec
-from workers.preprocessing import Preprocessing
-from workers.target_scale import TargetScale
 
 Floats = NDArray[np.floating[Any]]
 

@@ -9,7 +9,7 @@ from hpsearch.execution.cluster import addresses, discovery
 from hpsearch.execution.executors import Executor, SerialExecutor
 from hpsearch.execution.watched import WatchedExecutor
 from hpsearch.storage.folder import RunFolder
-from workers.data import Dataset
+from workers.data.data import Dataset
 from workers.messages import RunSettings
 
 VARIABLE = "RAY_ADDRESS"

@@ -15,7 +15,7 @@ from hpsearch.execution.cluster.ray_internals import Look
 from hpsearch.execution.starts import Starts
 from hpsearch.search.events import Event, Reported, WorkerLost, WorkerReady
 from workers.actor import remote_actor
-from workers.data import Dataset
+from workers.data.data import Dataset
 from workers.errors import HpsearchError, RunError
 from workers.messages import Pack, RunSettings
 

@@ -8,7 +8,7 @@ from hpsearch.run.background import Background
 from hpsearch.run.interrupts import Interrupts
 from hpsearch.storage import sources
 from hpsearch.storage.folder import RunFolder
-from workers.data import Dataset
+from workers.data.data import Dataset
 
 if TYPE_CHECKING:
     from hpsearch.data.datasets import Split

@@ -9,7 +9,7 @@ from hpsearch.search.search import Search
 from hpsearch.search.trials import TrialRecord
 from hpsearch.space.space import SearchSpace, tuples
 from hpsearch.storage.store import Store
-from workers.data import Dataset
+from workers.data.data import Dataset
 from workers.messages import EpochReport
 from workers.nn.layout import layout
 from workers.nn.losses import scores

@@ -23,7 +23,7 @@ from hpsearch.run.loading import Loading, load
 from hpsearch.storage import run_log, sources
 from hpsearch.storage.folder import RunFolder
 from hpsearch.storage.store import Store
-from workers.data import Dataset
+from workers.data.data import Dataset
 from workers.errors import HpsearchError
 from workers.nn import machine_code
 

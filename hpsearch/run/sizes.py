@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from hpsearch.config.networks import corners, widest
 from hpsearch.execution.cluster.machine import Memory
 from hpsearch.space.space import SearchSpace
-from workers.data import Dataset
+from workers.data.data import Dataset
 from workers.errors import InputError, RunError
 from workers.nn.layout import layout
 from workers.nn.losses import scores

@@ -11,8 +11,8 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from workers.data.preprocessors import PREPROCESSORS, Array, Step
 from workers.errors import CheckpointError, InputError
-from workers.preprocessors import PREPROCESSORS, Array, Step
 
 __all__ = ["PREPROCESSORS", "Preprocessing", "fit"]
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from workers.data.preprocessors import moments
 from workers.errors import CheckpointError
-from workers.preprocessors import moments
 
 Array = NDArray[np.float64]
 

@@ -9,8 +9,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.preprocessing import Preprocessing
-from workers.target_scale import TargetScale
+from workers.data.preprocessing import Preprocessing
+from workers.data.target_scale import TargetScale
 
 FITTED: Final = ("preprocessing.", "targets.")
 """How the names of arrays begin that are no network's: fitted preprocessing, and target scale."""

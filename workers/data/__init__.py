@@ -1,0 +1,1 @@
+"""The finished data set as workers see it, and what was fitted on its training rows."""
