@@ -18,7 +18,7 @@ from workers.data.data import Dataset
 from workers.messages import Pack, RunSettings, Trial
 from workers.nn.layout import layout
 from workers.nn.spec import NetworkSpec
-from workers.training import train
+from workers.training.training import train
 
 EPOCHS = 3
 SHAPES = (

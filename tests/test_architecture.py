@@ -21,7 +21,7 @@ PLACES = {
     "ray": [
         "hpsearch/execution/ray_executor.py",
         "hpsearch/execution/cluster/ray_internals.py",
-        "workers/actor.py",
+        "workers/training/actor.py",
     ],
     "optuna": ["hpsearch/sampling/*"],
     "click": ["hpsearch/cli/*"],
@@ -217,7 +217,7 @@ def test_sources_are_found() -> None:
     assert {
         "hpsearch/search/search.py",
         "workers/nn/network.py",
-        "workers/actor.py",
+        "workers/training/actor.py",
     } <= SOURCES.keys()
 
 
@@ -228,8 +228,12 @@ DOCUMENTED = '"""D."""\n'
 @pytest.mark.parametrize(
     ("rule", "path", "source"),
     [
-        (misplaced_imports, "workers/training.py", "from hpsearch.storage.store import Store"),
-        (misplaced_imports, "workers/training.py", "def f():\n    import hpsearch"),
+        (
+            misplaced_imports,
+            "workers/training/training.py",
+            "from hpsearch.storage.store import Store",
+        ),
+        (misplaced_imports, "workers/training/training.py", "def f():\n    import hpsearch"),
         (misplaced_imports, "hpsearch/run/master.py", "import ray.exceptions"),
         (misplaced_imports, "hpsearch/search/search.py", "from optuna import samplers"),
         (misplaced_imports, "hpsearch/run/session.py", "import click"),

@@ -15,11 +15,11 @@ from hpsearch.ensembles import model
 from hpsearch.ensembles.model import Model, measure
 from tests.support import write_line
 from tests.test_training import Workshop, a_trial, untimed
-from workers import splits
 from workers.checkpoints import checkpoints
 from workers.data.data import Dataset
 from workers.errors import CheckpointError
 from workers.nn.spec import NetworkSpec
+from workers.training import splits
 
 
 @pytest.fixture(scope="module")

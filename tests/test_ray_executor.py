@@ -36,7 +36,7 @@ from workers.data.data import Dataset
 from workers.errors import InputError, RunError
 from workers.messages import Pack, RunSettings, Trial
 from workers.nn.spec import NetworkSpec
-from workers.training import train
+from workers.training.training import train
 
 CONFIG = tiny_config()
 

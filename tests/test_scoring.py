@@ -16,7 +16,7 @@ from hpsearch.ensembles.model import measure
 from tests.test_training import Workshop, a_trial
 from workers.data import preprocessing
 from workers.data.data import Dataset
-from workers.scoring import ENOUGH, sample
+from workers.training.scoring import ENOUGH, sample
 
 
 def rows_of(*counts: int, validation: int = 10) -> Dataset:

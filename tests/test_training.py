@@ -19,7 +19,7 @@ from workers.messages import Checkpoint, EpochReport, Pack, RunSettings, Trial
 from workers.nn.optimizers import OPTIMIZERS
 from workers.nn.schedules import SCHEDULES
 from workers.nn.spec import NetworkSpec
-from workers.training import train
+from workers.training.training import train
 
 Reports = list[tuple[EpochReport, ...]]
 

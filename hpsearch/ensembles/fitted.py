@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.blas import one_thread
 from workers.data.data import FITTED
 from workers.data.preprocessing import Preprocessing
 from workers.data.target_scale import TargetScale
@@ -16,6 +15,7 @@ from workers.nn.evaluation import predict
 from workers.nn.layout import layout
 from workers.nn.losses import LOSSES, probabilities, scores
 from workers.nn.spec import NetworkSpec
+from workers.training.blas import one_thread
 
 Floats = NDArray[np.floating[Any]]
 

@@ -13,12 +13,12 @@ from hpsearch.config.networks import parse_network
 from hpsearch.data import label_types
 from hpsearch.data.label_types import Label
 from hpsearch.ensembles.fitted import FittedNetwork, Floats, fitted
-from workers import splits
 from workers.checkpoints import checkpoints
 from workers.checkpoints.checkpoints import Snapshot
 from workers.errors import CheckpointError, InputError
 from workers.nn import evaluation, families
 from workers.nn.spec import NetworkSpec
+from workers.training import splits
 
 __all__ = ["Floats", "Model", "load", "measure", "measured", "renamed"]
 

@@ -9,7 +9,7 @@ from hpsearch.search.events import Event, Reported, WorkerLost, WorkerReady
 from workers.data.data import Dataset
 from workers.errors import HpsearchError, RunError
 from workers.messages import EpochReport, Pack, RunSettings
-from workers.training import train
+from workers.training.training import train
 
 
 class Executor(Protocol):

@@ -14,10 +14,10 @@ from hpsearch.execution.cluster.quiet import quiet_stderr
 from hpsearch.execution.cluster.ray_internals import Look
 from hpsearch.execution.starts import Starts
 from hpsearch.search.events import Event, Reported, WorkerLost, WorkerReady
-from workers.actor import remote_actor
 from workers.data.data import Dataset
 from workers.errors import HpsearchError, RunError
 from workers.messages import Pack, RunSettings
+from workers.training.actor import remote_actor
 
 GET_SECONDS = 60.0
 JOIN_SECONDS = 5

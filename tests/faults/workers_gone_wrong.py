@@ -7,8 +7,8 @@ from typing import Any
 
 from hpsearch.execution.executors import SerialExecutor
 from hpsearch.search.events import Event, Reported, WorkerLost, WorkerReady
-from workers import training
 from workers.messages import EpochReport
+from workers.training import training
 
 Reports = tuple[EpochReport, ...]
 

@@ -8,7 +8,7 @@ import ray
 
 from workers.data.data import Dataset
 from workers.messages import EpochReport, Pack, RunSettings
-from workers.training import train
+from workers.training.training import train
 
 
 class TrainingActor:
@@ -24,7 +24,7 @@ class TrainingActor:
         return os.getpid()
 
     def train(self, pack: Pack) -> Iterator[tuple[EpochReport, ...]]:
-        """Yield the reports of each epoch of ``pack``, as `workers.training.train` does."""
+        """Yield the reports of each epoch of ``pack``, as `train` does."""
         yield from train(pack, self._data, self._settings, stopped=self._stopped)
 
     def stop(self, trials: Sequence[int]) -> None:

@@ -7,15 +7,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workers import seeds, splits
+from workers import seeds
 from workers.data.data import FITTED, Dataset
 from workers.errors import CheckpointError
 from workers.messages import RunSettings, Trial
 from workers.nn.diagnostics import Probe
 from workers.nn.layers import Layers, average
 from workers.nn.learner import Learner
-from workers.scoring import Metrics, Scoring
 from workers.seeds import Purpose
+from workers.training import splits
+from workers.training.scoring import Metrics, Scoring
 
 Arrays = Mapping[str, NDArray[Any]]
 

@@ -6,17 +6,17 @@ from collections.abc import Container, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from workers.blas import one_thread
 from workers.checkpoints import checkpoints, files
 from workers.checkpoints.checkpoints import Snapshot
 from workers.data.data import Dataset
 from workers.errors import cannot_write
 from workers.messages import Checkpoint, EpochReport, Pack, RunSettings, Trial
-from workers.networks import Networks
 from workers.nn.layers import Layers
 from workers.nn.schedules import averaging_starts
-from workers.patience import out_of_patience
-from workers.scoring import Metrics
+from workers.training.blas import one_thread
+from workers.training.networks import Networks
+from workers.training.patience import out_of_patience
+from workers.training.scoring import Metrics
 
 
 def train(

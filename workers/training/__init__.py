@@ -1,0 +1,1 @@
+"""A pack of trials trained as one stack, an epoch at a time, and the Ray actor that does it."""
