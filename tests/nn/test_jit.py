@@ -85,18 +85,20 @@ def test_a_changed_inlined_function_is_compiled_again(
         assert _code(sources if beside else temporary)
 
 
-def test_code_of_the_same_sources_is_kept(sources: Path) -> None:
+@pytest.mark.parametrize("changed", ["inner.py", "deeper/inner.py"])
+def test_code_of_the_same_sources_is_kept(sources: Path, changed: str) -> None:
     (sources / "__pycache__").unlink()
-    code = sources / "__pycache__" / "a.f-1.py311.nbi"
+    (sources / changed).parent.mkdir(exist_ok=True)
+    code = sources / "__pycache__" / "sources_1" / "a.f-1.py311.nbi"
     for stays in (False, True):
         machine_code.place.cache_clear()
-        code.parent.mkdir(exist_ok=True)
+        code.parent.mkdir(exist_ok=True, parents=True)
         code.touch()
-        assert machine_code.place(sources) == code.parent
+        assert machine_code.place(sources) == code.parents[1]
         assert code.exists() == stays
-    (sources / "inner.py").write_text(INNER.format(2))
+    (sources / changed).write_text(INNER.format(2))
     machine_code.place.cache_clear()
-    assert machine_code.place(sources) == code.parent
+    assert machine_code.place(sources) == code.parents[1]
     assert not code.exists()
 
 

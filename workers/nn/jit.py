@@ -25,7 +25,7 @@ def kernel(function: Function) -> Function:
     stack. Under ``NUMBA_DISABLE_JIT=1`` the loops run as plain Python.
     """
     compiled = numba.njit(error_model="numpy")(function)
-    folder = machine_code.place(Path(inspect.getfile(function)).parent)
+    folder = machine_code.place(_sources(function))
     if folder is not None and not _settings.DISABLE_JIT:
         _keep(compiled, folder)
     return cast(Function, compiled)
@@ -54,13 +54,19 @@ class _Cache(FunctionCache):
             super().save_overload(sig, data)  # type: ignore[no-untyped-call]
 
 
+def _sources(function: Callable[..., object]) -> Path:
+    """Return the folder of all that may be inlined into a kernel: of this package, the whole."""
+    file, package = Path(inspect.getfile(function)), Path(__file__).parent
+    return package if file.is_relative_to(package) else file.parent
+
+
 def _keep(compiled: Any, folder: Path) -> None:
     """Keep a kernel's machine code in a folder, as far as that goes.
 
     Numba takes a folder from its settings only, and goes to others if that one fails.
     """
     before = _settings.CACHE_DIR
-    _settings.CACHE_DIR = "" if folder.name == "__pycache__" else str(folder)
+    _settings.CACHE_DIR = str(folder)
     try:
         cache = _Cache(compiled.py_func)  # type: ignore[no-untyped-call]
     except RuntimeError:  # No place at all, since a moment ago.

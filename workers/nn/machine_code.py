@@ -62,7 +62,7 @@ def is_private(folder: Path) -> bool:
 
 
 def _digest(sources: Path) -> str:
-    files = sorted(sources.glob("*.py"))
+    files = sorted(sources.rglob("*.py"))
     return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()
 
 
@@ -84,7 +84,7 @@ def _without_stale(folder: Path, digest: str) -> bool:
     stamp = folder / _STAMP
     try:
         if not stamp.is_file() or stamp.read_text() != digest:
-            for code in folder.glob("*.nb[ic]"):
+            for code in folder.rglob("*.nb[ic]"):
                 code.unlink(missing_ok=True)
             stamp.write_text(digest)
     except OSError:
