@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.nn.initializers import initial
+from workers.nn.families.initializers import initial
 from workers.nn.layout import Layout, layout, views
 from workers.nn.spec import NetworkSpec
 

@@ -16,8 +16,8 @@ from workers.checkpoints import checkpoints, files
 from workers.data.data import Dataset
 from workers.errors import CheckpointError, RunError
 from workers.messages import Checkpoint, EpochReport, Pack, RunSettings, Trial
-from workers.nn.optimizers import OPTIMIZERS
-from workers.nn.schedules import SCHEDULES
+from workers.nn.families.optimizers import OPTIMIZERS
+from workers.nn.families.schedules import SCHEDULES
 from workers.nn.spec import NetworkSpec
 from workers.training.training import train
 

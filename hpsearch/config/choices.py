@@ -7,7 +7,7 @@ from hpsearch.config.sections.sections import METRICS
 from hpsearch.ensembles.selection import METHODS
 from hpsearch.sampling.samplers import SAMPLERS
 from workers.data.preprocessing import PREPROCESSORS
-from workers.nn.families import FAMILIES
+from workers.nn.families.families import FAMILIES
 
 CHOICES: Mapping[str, Collection[str]] = {
     "study.metric": METRICS,

@@ -31,7 +31,7 @@ from hpsearch.config.sections.stage_sections import Points, RescoreConfig, Stage
 from hpsearch.space.dimensions import Dimension
 from hpsearch.space.space import SearchSpace, tuples
 from workers.errors import InputError
-from workers.nn import families
+from workers.nn.families import families
 from workers.nn.spec import NetworkSpec
 
 _NETWORK_KEYS = {field.name for field in fields(NetworkSpec)}

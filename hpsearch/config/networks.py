@@ -15,7 +15,7 @@ from hpsearch.config.lint import exponents_remedy
 from hpsearch.space.dimensions import CategoricalDimension, Dimension, FixedDimension
 from hpsearch.space.space import SearchSpace, ends
 from workers.errors import InputError
-from workers.nn.families import FAMILIES
+from workers.nn.families.families import FAMILIES
 from workers.nn.spec import NetworkSpec
 
 LAYERS = "hidden_layers"

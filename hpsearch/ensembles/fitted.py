@@ -12,8 +12,8 @@ from workers.data.preprocessing import Preprocessing
 from workers.data.target_scale import TargetScale
 from workers.errors import CheckpointError, InputError
 from workers.nn.evaluation import predict
+from workers.nn.families.losses import LOSSES, probabilities, scores
 from workers.nn.layout import layout
-from workers.nn.losses import LOSSES, probabilities, scores
 from workers.nn.spec import NetworkSpec
 from workers.training.blas import one_thread
 

@@ -11,8 +11,8 @@ from hpsearch.space.space import SearchSpace, tuples
 from hpsearch.storage.store import Store
 from workers.data.data import Dataset
 from workers.messages import EpochReport
+from workers.nn.families.losses import scores
 from workers.nn.layout import layout
-from workers.nn.losses import scores
 from workers.nn.spec import NetworkSpec
 
 

@@ -8,9 +8,9 @@ from hpsearch.execution.cluster.machine import Memory
 from hpsearch.space.space import SearchSpace
 from workers.data.data import Dataset
 from workers.errors import InputError, RunError
+from workers.nn.families.losses import scores
+from workers.nn.families.optimizers import OPTIMIZERS
 from workers.nn.layout import layout
-from workers.nn.losses import scores
-from workers.nn.optimizers import OPTIMIZERS
 
 if TYPE_CHECKING:
     from hpsearch.config.config import SearchConfig

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from workers.nn.families.losses import LOSSES
 from workers.nn.learner import Learner
-from workers.nn.losses import LOSSES
 from workers.nn.spec import NetworkSpec
 
 ROWS, FEATURES = 50, 7

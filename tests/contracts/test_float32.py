@@ -6,8 +6,8 @@ The kernels' products and quotients on the way may be beyond its range.
 import numpy as np
 import pytest
 
-from workers.nn.losses import LOSSES
-from workers.nn.optimizers import KNOBS, OPTIMIZERS
+from workers.nn.families.losses import LOSSES
+from workers.nn.families.optimizers import KNOBS, OPTIMIZERS
 from workers.nn.regularizers import dropout, penalize, shorten
 
 RULES = [name for name, rule in OPTIMIZERS.items() if rule.update is not None]

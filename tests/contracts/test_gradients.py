@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from workers.nn.activations import ACTIVATIONS
 from workers.nn.evaluation import targets
-from workers.nn.initializers import initial
+from workers.nn.families.activations import ACTIVATIONS
+from workers.nn.families.initializers import initial
+from workers.nn.families.losses import LOSSES
 from workers.nn.layout import views
-from workers.nn.losses import LOSSES
 from workers.nn.network import Passes, loss_calls
 from workers.nn.spec import NetworkSpec
 from workers.nn.stack import plan, stack

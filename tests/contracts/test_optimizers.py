@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from workers.nn.families.optimizers import OPTIMIZERS
 from workers.nn.layout import layout, views
 from workers.nn.learner import Learner
-from workers.nn.optimizers import OPTIMIZERS
 from workers.nn.regularizers import shorten
 from workers.nn.spec import NetworkSpec
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from workers.nn.families.schedules import SCHEDULES, Moments, averaging_starts, momenta, plan
 from workers.nn.layout import layout
 from workers.nn.memory import STALLS, UPDATES, memory
-from workers.nn.schedules import SCHEDULES, Moments, averaging_starts, momenta, plan
 from workers.nn.spec import NetworkSpec
 from workers.nn.updates import fill_rates
 

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from workers.nn.activations import ACTIVATIONS
+from workers.nn.families.activations import ACTIVATIONS
+from workers.nn.families.losses import LOSSES
+from workers.nn.families.optimizers import OPTIMIZERS
+from workers.nn.families.schedules import SCHEDULES
 from workers.nn.learner import Learner
-from workers.nn.losses import LOSSES
-from workers.nn.optimizers import OPTIMIZERS
-from workers.nn.schedules import SCHEDULES
 from workers.nn.spec import NetworkSpec
 
 # Different in everything that may vary; the third one diverges under most rules.

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from workers.nn.activations import ACTIVATIONS
+from workers.nn.families.activations import ACTIVATIONS
 from workers.nn.learner import Learner
 from workers.nn.spec import NetworkSpec
 

@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from workers.nn import activations, checked_losses, losses
+from workers.nn import checked_losses
+from workers.nn.families import activations, losses
+from workers.nn.families.initializers import initial
 from workers.nn.gradient_check import check_gradients, failed
-from workers.nn.initializers import initial
 from workers.nn.learner import Learner
 from workers.nn.sanity_check import check_sanity
 from workers.nn.spec import NetworkSpec

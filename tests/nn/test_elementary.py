@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from workers.nn.elementary import falling, falling_rest
+from workers.nn.families.elementary import falling, falling_rest
 from workers.nn.jit import kernel
 
 

@@ -4,7 +4,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from workers.errors import InputError
-from workers.nn.families import FAMILIES, check
+from workers.nn.families.families import FAMILIES, check
 from workers.nn.spec import STRUCTURAL, VARYING, NetworkSpec, structure
 
 

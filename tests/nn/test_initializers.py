@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from workers.nn.initializers import INITIALIZERS, initial
+from workers.nn.families.initializers import INITIALIZERS, initial
 from workers.nn.layout import layout, views
 from workers.nn.spec import NetworkSpec
 

@@ -298,10 +298,10 @@ def test_an_epoch_in_parts_is_an_epoch(size):
 
 SCRIPT = """
 import numpy as np
-from workers.nn.activations import ACTIVATIONS
+from workers.nn.families.activations import ACTIVATIONS
 from workers.nn.learner import Learner
-from workers.nn.losses import LOSSES
-from workers.nn.optimizers import OPTIMIZERS
+from workers.nn.families.losses import LOSSES
+from workers.nn.families.optimizers import OPTIMIZERS
 from workers.nn.spec import NetworkSpec
 
 x = np.random.default_rng(0).standard_normal((5, 3)).astype(np.float32)

@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import r2_score
 
 from workers.nn.evaluation import metrics
-from workers.nn.losses import LOSSES, probabilities
+from workers.nn.families.losses import LOSSES, probabilities
 from workers.nn.spec import NetworkSpec
 from workers.nn.stack import plan, stack
 

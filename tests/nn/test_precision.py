@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from workers.nn import activations
-from workers.nn.losses import LOSSES
-from workers.nn.optimizers import OPTIMIZERS
+from workers.nn.families import activations
+from workers.nn.families.losses import LOSSES
+from workers.nn.families.optimizers import OPTIMIZERS
 from workers.nn.precision_check import check_precision
 from workers.nn.spec import NetworkSpec
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from workers.nn.families.losses import LOSSES
+from workers.nn.families.optimizers import OPTIMIZERS
 from workers.nn.learner import Learner
-from workers.nn.losses import LOSSES
-from workers.nn.optimizers import OPTIMIZERS
 from workers.nn.spec import NetworkSpec
 
 ROWS, FEATURES, SPLITS = 45, 5, 3

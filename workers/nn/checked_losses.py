@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.nn.activations import ACTIVATIONS
 from workers.nn.evaluation import targets
+from workers.nn.families.activations import ACTIVATIONS
+from workers.nn.families.losses import LOSSES
 from workers.nn.layout import Floats
-from workers.nn.losses import LOSSES
 from workers.nn.network import Passes, loss_calls
 from workers.nn.regularizers import penalize, penalty
 from workers.nn.stack import Stack

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from workers.nn import lbfgs
 from workers.nn.diagnostics import Probe
 from workers.nn.evaluation import targets
+from workers.nn.families.losses import LOSSES
+from workers.nn.families.optimizers import OPTIMIZERS
+from workers.nn.families.schedules import ROUNDING
 from workers.nn.layout import Integers, Layout
-from workers.nn.losses import LOSSES
 from workers.nn.memory import UPDATES, Memory
 from workers.nn.network import Passes, loss_calls
-from workers.nn.optimizers import OPTIMIZERS
 from workers.nn.products import Call
-from workers.nn.schedules import ROUNDING
 from workers.nn.stack import stack
 from workers.nn.updates import fill_rates, update_calls
 

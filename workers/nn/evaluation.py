@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from workers.errors import InputError
 from workers.nn.diagnostics import Probe
+from workers.nn.families.losses import LOSSES, probabilities
 from workers.nn.layout import Floats, Integers
-from workers.nn.losses import LOSSES, probabilities
 from workers.nn.network import Passes
 from workers.nn.spec import NetworkSpec
 from workers.nn.stack import Stack, plan, stack

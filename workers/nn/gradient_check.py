@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from workers.nn.checked_losses import Loss, data_loss, penalty_loss
 from workers.nn.differences import relative_error
-from workers.nn.initializers import initial
+from workers.nn.families.initializers import initial
 from workers.nn.layout import Floats, Tensor
 from workers.nn.learner import Learner
 from workers.nn.spec import NetworkSpec

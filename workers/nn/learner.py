@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from workers.nn import evaluation
 from workers.nn.diagnostics import Probe
 from workers.nn.engine import WHOLE, Engine
-from workers.nn.initializers import initial as initial_row
+from workers.nn.families.initializers import initial as initial_row
 from workers.nn.layout import Floats, Integers
 from workers.nn.memory import AVERAGED_EPOCHS, memory
 from workers.nn.spec import NetworkSpec

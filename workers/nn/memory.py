@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from workers.errors import CheckpointError
 from workers.nn.averaging import unbiased
+from workers.nn.families.optimizers import OPTIMIZERS
+from workers.nn.families.schedules import averaging_starts
 from workers.nn.layout import Floats, Integers, Layout
-from workers.nn.optimizers import OPTIMIZERS
-from workers.nn.schedules import averaging_starts
 from workers.nn.spec import NetworkSpec
 from workers.nn.stack import Stack, stack
 

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.nn.activations import ACTIVATIONS
+from workers.nn.families.activations import ACTIVATIONS
+from workers.nn.families.losses import LOSSES
 from workers.nn.layout import Floats, Integers, views
-from workers.nn.losses import LOSSES
 from workers.nn.normalization import normalize, normalize_back, standardize
 from workers.nn.products import Call, product, product_turned, turned
 from workers.nn.regularizers import Keys, dropout

@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.nn.evaluation import metrics, raw_scores
+from workers.nn.families.initializers import initial
+from workers.nn.families.losses import LOSSES
 from workers.nn.gradient_check import Finding, Verdict
-from workers.nn.initializers import initial
 from workers.nn.learner import Learner
-from workers.nn.losses import LOSSES
 from workers.nn.regularizers import penalty
 from workers.nn.spec import NetworkSpec
 from workers.nn.stack import plan, stack

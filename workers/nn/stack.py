@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.errors import InputError
-from workers.nn.activations import ACTIVATIONS
+from workers.nn.families.activations import ACTIVATIONS
+from workers.nn.families.losses import LOSSES, scores
 from workers.nn.layout import Floats, Integers, Layout, layout
-from workers.nn.losses import LOSSES, scores
 from workers.nn.spec import NetworkSpec, rates, structure
 
 

@@ -11,8 +11,8 @@ from workers.checkpoints.checkpoints import Snapshot
 from workers.data.data import Dataset
 from workers.errors import cannot_write
 from workers.messages import Checkpoint, EpochReport, Pack, RunSettings, Trial
+from workers.nn.families.schedules import averaging_starts
 from workers.nn.layers import Layers
-from workers.nn.schedules import averaging_starts
 from workers.training.blas import one_thread
 from workers.training.networks import Networks
 from workers.training.patience import out_of_patience

@@ -6,11 +6,11 @@ from typing import Final
 import numpy as np
 
 from workers.errors import InputError
-from workers.nn.activations import ACTIVATIONS
-from workers.nn.initializers import INITIALIZERS
-from workers.nn.losses import LOSSES
-from workers.nn.optimizers import OPTIMIZERS
-from workers.nn.schedules import SCHEDULES
+from workers.nn.families.activations import ACTIVATIONS
+from workers.nn.families.initializers import INITIALIZERS
+from workers.nn.families.losses import LOSSES
+from workers.nn.families.optimizers import OPTIMIZERS
+from workers.nn.families.schedules import SCHEDULES
 from workers.nn.spec import NetworkSpec
 
 FAMILIES: Final[Mapping[str, Mapping[str, object]]] = {

@@ -12,10 +12,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from workers.nn.elementary import falling, falling_rest
+from workers.nn.families.elementary import falling, falling_rest
+from workers.nn.families.maxout import maxout, maxout_back
 from workers.nn.jit import inlined, kernel
 from workers.nn.layout import Floats
-from workers.nn.maxout import maxout, maxout_back
 
 Forward = Callable[[Floats, Floats, int, Floats, Floats], None]
 Backward = Callable[[Floats, Floats, Floats, int, Floats, Floats], None]

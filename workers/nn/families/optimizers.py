@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from workers.nn.adafactor import adafactor
+from workers.nn.families.adafactor import adafactor
 from workers.nn.jit import inlined, kernel
 from workers.nn.layout import Floats, Integers
 

@@ -15,9 +15,9 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from workers.nn.families.softmax import softmax
 from workers.nn.jit import inlined, kernel
 from workers.nn.layout import Floats, Integers
-from workers.nn.softmax import softmax
 
 Kernel = Callable[
     [Floats, Floats, int, NDArray[Any], Integers, Floats, Floats, NDArray[np.float64]], None

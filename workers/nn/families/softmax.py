@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.nn.elementary import falling
+from workers.nn.families.elementary import falling
 from workers.nn.jit import inlined, kernel
 from workers.nn.layout import Floats, Integers
 

@@ -1,0 +1,1 @@
+"""What a config chooses by name: activations, losses, initializers, optimizers, schedules."""
