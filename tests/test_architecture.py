@@ -216,7 +216,7 @@ def test_functions_are_short(package: str) -> None:
 def test_sources_are_found() -> None:
     assert {
         "hpsearch/search/search.py",
-        "workers/nn/network.py",
+        "workers/nn/network/network.py",
         "workers/training/actor.py",
     } <= SOURCES.keys()
 
@@ -244,9 +244,9 @@ DOCUMENTED = '"""D."""\n'
             "if TYPE_CHECKING:\n    import pandas as pd",
         ),
         (misplaced_imports, "workers/checkpoints/tensors.py", "import pickle"),
-        (foreign_to_networks, "workers/nn/network.py", "import numpy, ray"),
-        (foreign_to_networks, "workers/nn/network.py", "from workers import checkpoints"),
-        (foreign_to_networks, "workers/nn/network.py", "from ..checkpoints import save"),
+        (foreign_to_networks, "workers/nn/network/network.py", "import numpy, ray"),
+        (foreign_to_networks, "workers/nn/network/network.py", "from workers import checkpoints"),
+        (foreign_to_networks, "workers/nn/network/network.py", "from ...checkpoints import save"),
         (effects_in_logic, "hpsearch/search/search.py", "from pathlib import Path"),
         (effects_in_logic, "hpsearch/search/search.py", "from hpsearch.storage import store"),
         (long_module, "hpsearch/a.py", "\n" * (MODULE_LINES + 1)),

@@ -10,7 +10,7 @@ from hpsearch.diagnosis.layer_diagnosis import diagnose_layers
 from hpsearch.storage.sqlite.rows import LayerRow
 from tests.test_report import Builder
 from workers.messages import EpochReport
-from workers.nn.layers import LayerStatistics
+from workers.nn.network.layers import LayerStatistics
 
 GOOD: dict[str, Any] = {
     "update_ratio": 1e-3,

@@ -14,7 +14,7 @@ from hpsearch.storage.store import Store
 from workers.checkpoints.checkpoints import file_name
 from workers.errors import InputError
 from workers.messages import Checkpoint, EpochReport
-from workers.nn.layers import STATISTICS, LayerStatistics
+from workers.nn.network.layers import STATISTICS, LayerStatistics
 
 
 def start(folder: Path, *, metric: str = "val_accuracy", direction: str = "maximize") -> Store:

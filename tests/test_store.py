@@ -23,7 +23,7 @@ from hpsearch.storage.store import Store
 from workers.checkpoints.checkpoints import file_name
 from workers.errors import InputError, RunError
 from workers.messages import Checkpoint, EpochReport
-from workers.nn.layers import LayerStatistics
+from workers.nn.network.layers import LayerStatistics
 
 META = {"name": "digits", "metric": "val_accuracy", "direction": "maximize", "seed": 3}
 

@@ -15,10 +15,10 @@ from tests.support import run_here, tiny_config
 from workers.data import target_scale
 from workers.data.target_scale import TargetScale
 from workers.errors import CheckpointError
-from workers.nn.evaluation import metrics
 from workers.nn.layout import layout
+from workers.nn.network.evaluation import metrics
+from workers.nn.network.stack import stack
 from workers.nn.spec import NetworkSpec
-from workers.nn.stack import stack
 
 REGRESSION = {
     "study__metric": "val_mse",

@@ -9,9 +9,9 @@ import numpy as np
 from problems import Problem
 
 from contenders import Epoch
-from workers.nn.network import Passes
-from workers.nn.products import turn
-from workers.nn.stack import stack
+from workers.nn.network.network import Passes
+from workers.nn.network.products import turn
+from workers.nn.network.stack import stack
 
 
 def prepare(problem: Problem) -> Epoch:

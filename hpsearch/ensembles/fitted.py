@@ -11,9 +11,9 @@ from workers.data.data import FITTED
 from workers.data.preprocessing import Preprocessing
 from workers.data.target_scale import TargetScale
 from workers.errors import CheckpointError, InputError
-from workers.nn.evaluation import predict
 from workers.nn.families.losses import LOSSES, probabilities, scores
 from workers.nn.layout import layout
+from workers.nn.network.evaluation import predict
 from workers.nn.spec import NetworkSpec
 from workers.training.blas import one_thread
 

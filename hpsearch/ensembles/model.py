@@ -16,8 +16,8 @@ from hpsearch.ensembles.fitted import FittedNetwork, Floats, fitted
 from workers.checkpoints import checkpoints
 from workers.checkpoints.checkpoints import Snapshot
 from workers.errors import CheckpointError, InputError
-from workers.nn import evaluation
 from workers.nn.families import families
+from workers.nn.network import evaluation
 from workers.nn.spec import NetworkSpec
 from workers.training import splits
 

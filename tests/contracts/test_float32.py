@@ -8,7 +8,7 @@ import pytest
 
 from workers.nn.families.losses import LOSSES
 from workers.nn.families.optimizers import KNOBS, OPTIMIZERS
-from workers.nn.regularizers import dropout, penalize, shorten
+from workers.nn.network.regularizers import dropout, penalize, shorten
 
 RULES = [name for name, rule in OPTIMIZERS.items() if rule.update is not None]
 # Rows and columns of zeros; squares of 1e-23 vanish, and 1e18 squared is within range.

@@ -5,14 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from workers.nn.evaluation import targets
 from workers.nn.families.activations import ACTIVATIONS
 from workers.nn.families.initializers import initial
 from workers.nn.families.losses import LOSSES
 from workers.nn.layout import views
-from workers.nn.network import Passes, loss_calls
+from workers.nn.network.evaluation import targets
+from workers.nn.network.network import Passes, loss_calls
+from workers.nn.network.stack import plan, stack
 from workers.nn.spec import NetworkSpec
-from workers.nn.stack import plan, stack
 
 BATCH, FEATURES = 6, 5
 

@@ -6,7 +6,7 @@ import pytest
 from workers.nn.families.optimizers import OPTIMIZERS
 from workers.nn.layout import layout, views
 from workers.nn.learner import Learner
-from workers.nn.regularizers import shorten
+from workers.nn.network.regularizers import shorten
 from workers.nn.spec import NetworkSpec
 
 

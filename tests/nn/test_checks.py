@@ -49,7 +49,7 @@ def test_a_right_network_passes(spec):
 def test_a_wrong_slope_is_found(monkeypatch):
     table = dict(activations.ACTIVATIONS)
     wrong = replace(table["tanh"], backward=table["sigmoid"].backward)
-    monkeypatch.setattr("workers.nn.network.ACTIVATIONS", table | {"tanh": wrong})
+    monkeypatch.setattr("workers.nn.network.network.ACTIVATIONS", table | {"tanh": wrong})
     findings = _gradients(NetworkSpec(hidden=(8,), activation="tanh"))
     by_tensor = {f.subject: f.verdict for f in findings if f.check == "data loss, initial"}
     assert by_tensor["weights.0"] == by_tensor["bias.0"] == "wrong"
@@ -67,7 +67,7 @@ def test_a_slope_wrong_by_1e_5_is_found(name, seed, monkeypatch):
         out *= 1 + 1e-5
 
     monkeypatch.setattr(
-        "workers.nn.network.ACTIVATIONS", table | {name: replace(right, backward=backward)}
+        "workers.nn.network.network.ACTIVATIONS", table | {name: replace(right, backward=backward)}
     )
     findings = _gradients(NetworkSpec(hidden=(8,), activation=name), seed=seed)
     verdicts = {f.subject: f.verdict for f in findings if f.check == "data loss, initial"}
@@ -178,7 +178,7 @@ def test_exploding_initial_weights_are_found():
 def test_a_wrong_loss_is_not_at_chance(monkeypatch):
     table = dict(losses.LOSSES)
     wrong = replace(table["softmax"], kernel=table["hinge"].kernel)
-    monkeypatch.setattr("workers.nn.evaluation.LOSSES", table | {"softmax": wrong})
+    monkeypatch.setattr("workers.nn.network.evaluation.LOSSES", table | {"softmax": wrong})
     findings = _sanity(NetworkSpec(hidden=(20,)))
     assert any(f.subject == "tiny weights" and f.failed for f in findings)
 

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from workers.nn.layers import LayerStatistics, average
 from workers.nn.learner import Learner
+from workers.nn.network.layers import LayerStatistics, average
 from workers.nn.spec import NetworkSpec
 
 TINY_RATE = 1e-30  # moves no weight of float32

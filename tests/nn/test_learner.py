@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from workers.errors import CheckpointError, InputError
-from workers.nn.evaluation import predict, raw_scores
 from workers.nn.learner import Learner
+from workers.nn.network.evaluation import predict, raw_scores
+from workers.nn.network.stack import plan, stack
 from workers.nn.spec import NetworkSpec
-from workers.nn.stack import plan, stack
 
 X = np.random.default_rng(0).standard_normal((40, 6))
 Y = np.random.default_rng(1).integers(0, 3, 40)

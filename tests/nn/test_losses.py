@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from sklearn.metrics import r2_score
 
-from workers.nn.evaluation import metrics
 from workers.nn.families.losses import LOSSES, probabilities
+from workers.nn.network.evaluation import metrics
+from workers.nn.network.stack import plan, stack
 from workers.nn.spec import NetworkSpec
-from workers.nn.stack import plan, stack
 
 # Scores of a cat, a car and a frog image for the classes cat, car, frog (CS231n, lecture 3).
 ANIMALS = np.array([[3.2, 5.1, -1.7], [1.3, 4.9, 2.0], [2.2, 2.5, -3.1]])

@@ -64,7 +64,7 @@ def test_a_gradient_that_float32_loses_is_found(monkeypatch):
     wrong = activations.ACTIVATIONS | {"sigmoid": replace(sigmoid, backward=backward)}
     spec = NetworkSpec(hidden=(16,), activation="sigmoid")
     assert found(spec)["gradients"].verdict == "right"
-    monkeypatch.setattr("workers.nn.network.ACTIVATIONS", wrong)
+    monkeypatch.setattr("workers.nn.network.network.ACTIVATIONS", wrong)
     assert found(spec)["gradients"].verdict == "wrong"
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from workers.nn.products import UNPACKED, product, product_turned
+from workers.nn.network.products import UNPACKED, product, product_turned
 
 # Rows, inner, width: a vector, small, with a copy of the right, halved, too large for either.
 SHAPES = [(1, 3, 1), (5, 7, 3), (32, 40, 50), (33, 170, 190), (64, 200, 200)]

@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.nn.evaluation import targets
 from workers.nn.families.activations import ACTIVATIONS
 from workers.nn.families.losses import LOSSES
 from workers.nn.layout import Floats
-from workers.nn.network import Passes, loss_calls
-from workers.nn.regularizers import penalize, penalty
-from workers.nn.stack import Stack
+from workers.nn.network.evaluation import targets
+from workers.nn.network.network import Passes, loss_calls
+from workers.nn.network.regularizers import penalize, penalty
+from workers.nn.network.stack import Stack
 
 # A row's loss, and the winners of all maxima on the way.
 Loss = Callable[[Floats], tuple[float, NDArray[Any]]]

@@ -8,16 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.nn import lbfgs
-from workers.nn.diagnostics import Probe
-from workers.nn.evaluation import targets
 from workers.nn.families.losses import LOSSES
 from workers.nn.families.optimizers import OPTIMIZERS
 from workers.nn.families.schedules import ROUNDING
 from workers.nn.layout import Integers, Layout
 from workers.nn.memory import UPDATES, Memory
-from workers.nn.network import Passes, loss_calls
-from workers.nn.products import Call
-from workers.nn.stack import stack
+from workers.nn.network.diagnostics import Probe
+from workers.nn.network.evaluation import targets
+from workers.nn.network.network import Passes, loss_calls
+from workers.nn.network.products import Call
+from workers.nn.network.stack import stack
 from workers.nn.updates import fill_rates, update_calls
 
 WHOLE: Final = (0.0, 1.0)

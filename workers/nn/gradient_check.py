@@ -20,8 +20,8 @@ from workers.nn.differences import relative_error
 from workers.nn.families.initializers import initial
 from workers.nn.layout import Floats, Tensor
 from workers.nn.learner import Learner
+from workers.nn.network.stack import Stack, plan, stack
 from workers.nn.spec import NetworkSpec
-from workers.nn.stack import Stack, plan, stack
 
 POINTS: Final = 8
 BURN_IN: Final = 512  # rows

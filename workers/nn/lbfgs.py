@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.nn.layout import Floats
-from workers.nn.network import Passes, loss_calls
-from workers.nn.regularizers import penalty
-from workers.nn.stack import Stack
+from workers.nn.network.network import Passes, loss_calls
+from workers.nn.network.regularizers import penalty
+from workers.nn.network.stack import Stack
 
 
 def minimize(net: Stack, x: NDArray[Any], targets: NDArray[Any]) -> float:

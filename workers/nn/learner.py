@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.nn import evaluation
-from workers.nn.diagnostics import Probe
 from workers.nn.engine import WHOLE, Engine
 from workers.nn.families.initializers import initial as initial_row
 from workers.nn.layout import Floats, Integers
 from workers.nn.memory import AVERAGED_EPOCHS, memory
+from workers.nn.network import evaluation
+from workers.nn.network.diagnostics import Probe
+from workers.nn.network.stack import Stack, plan
 from workers.nn.spec import NetworkSpec
-from workers.nn.stack import Stack, plan
 
 Rows = NDArray[Any] | Sequence[NDArray[Any]]
 """An array of rows, or one for each split, all of one shape."""
@@ -159,7 +159,7 @@ class Learner:
         units: Sequence[NDArray[np.float64]] | None = None,
         probe: Probe | None = None,
     ) -> list[dict[str, float]]:
-        """Return each member's metrics, see :func:`workers.nn.evaluation.metrics`."""
+        """Return each member's metrics, see :func:`workers.nn.network.evaluation.metrics`."""
         net = self._scored(averaged)
         raw = evaluation.raw_scores(net, *_each(x), probe=probe)
         return evaluation.metrics(net, raw, *_each(y), units=units)

@@ -12,8 +12,8 @@ from workers.nn.averaging import unbiased
 from workers.nn.families.optimizers import OPTIMIZERS
 from workers.nn.families.schedules import averaging_starts
 from workers.nn.layout import Floats, Integers, Layout
+from workers.nn.network.stack import Stack, stack
 from workers.nn.spec import NetworkSpec
-from workers.nn.stack import Stack, stack
 
 UPDATES, AVERAGED_EPOCHS, WAITED, STALLS = 0, 1, 2, 3
 
@@ -27,7 +27,7 @@ class Memory:
     ``(members, statistics)``; ``counters`` ``(members, 4)`` count updates, epochs in the
     stochastic average, epochs since the best score ``best`` ``(members,)``, and stalls.
     ``losses`` ``(members,)`` sum the data losses of an epoch that is not complete. The members lie
-    in ``splits`` equal parts, see `workers.nn.stack.Stack`.
+    in ``splits`` equal parts, see `workers.nn.network.stack.Stack`.
     """
 
     specs: tuple[NetworkSpec, ...]

@@ -12,8 +12,8 @@ from workers.nn.families.optimizers import KNOBS, OPTIMIZERS
 from workers.nn.families.schedules import PACE, Moments, Times, momenta, plan
 from workers.nn.layout import Floats, Integers, Layout
 from workers.nn.memory import STALLS, UPDATES, Memory
-from workers.nn.products import Call
-from workers.nn.regularizers import penalize, shorten
+from workers.nn.network.products import Call
+from workers.nn.network.regularizers import penalize, shorten
 from workers.nn.spec import NetworkSpec
 
 _pace = attrgetter(*PACE)

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from workers.data.data import Dataset
 from workers.errors import CheckpointError
+from workers.nn.network.stack import plan
 from workers.nn.spec import NetworkSpec
-from workers.nn.stack import plan
 
 MOST: Final = 100
 """How many splits a search may have."""

@@ -12,7 +12,7 @@ from workers.data.data import Dataset
 from workers.errors import cannot_write
 from workers.messages import Checkpoint, EpochReport, Pack, RunSettings, Trial
 from workers.nn.families.schedules import averaging_starts
-from workers.nn.layers import Layers
+from workers.nn.network.layers import Layers
 from workers.training.blas import one_thread
 from workers.training.networks import Networks
 from workers.training.patience import out_of_patience

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 from workers.checkpoints import checkpoints
 from workers.errors import CheckpointError
 from workers.messages import Checkpoint, is_epoch
-from workers.nn.layers import LayerStatistics
+from workers.nn.network.layers import LayerStatistics
 
 State = Literal["waiting", "running", "complete", "failed", "pruned", "stopped"]
 """The states of a trial; all but the first two are final."""

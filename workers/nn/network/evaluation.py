@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.errors import InputError
-from workers.nn.diagnostics import Probe
 from workers.nn.families.losses import LOSSES, probabilities
 from workers.nn.layout import Floats, Integers
-from workers.nn.network import Passes
+from workers.nn.network.diagnostics import Probe
+from workers.nn.network.network import Passes
+from workers.nn.network.stack import Stack, plan, stack
 from workers.nn.spec import NetworkSpec
-from workers.nn.stack import Stack, plan, stack
 
 BATCH: Final = 128
 """Rows scored at a time: enough for the BLAS, few enough for a pack to stay in the cache."""

@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.nn.jit import kernel
-from workers.nn.layers import DYING, ENDS, Layers, LayerStatistics
 from workers.nn.layout import Floats, Integers
-from workers.nn.network import Passes
-from workers.nn.stack import Stack
+from workers.nn.network.layers import DYING, ENDS, Layers, LayerStatistics
+from workers.nn.network.network import Passes
+from workers.nn.network.stack import Stack
 
 _Numbers = NDArray[np.float64]
 
@@ -17,7 +17,7 @@ _LANES = 64
 
 
 class Probe:
-    """What one epoch shows of each member's layers; see `workers.nn.layers.LayerStatistics`.
+    """What one epoch shows of each member's layers; see `LayerStatistics`.
 
     The engine calls `begin`, `slope` and `end` around one step, the scoring of rows `look`
     at every batch and `finish`; then `layers` has it all. Every number depends on its

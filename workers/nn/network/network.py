@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from workers.nn.families.activations import ACTIVATIONS
 from workers.nn.families.losses import LOSSES
 from workers.nn.layout import Floats, Integers, views
-from workers.nn.normalization import normalize, normalize_back, standardize
-from workers.nn.products import Call, product, product_turned, turned
-from workers.nn.regularizers import Keys, dropout
-from workers.nn.stack import Stack
+from workers.nn.network.normalization import normalize, normalize_back, standardize
+from workers.nn.network.products import Call, product, product_turned, turned
+from workers.nn.network.regularizers import Keys, dropout
+from workers.nn.network.stack import Stack
 
 
 def _flat(values: Floats) -> Floats:

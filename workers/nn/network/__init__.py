@@ -1,0 +1,1 @@
+"""Forward and backward passes of a stack of networks, and what is measured on the way."""
