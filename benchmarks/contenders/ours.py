@@ -4,7 +4,7 @@ import numpy as np
 from problems import Problem
 
 from contenders import Epoch
-from workers.nn.learner import Learner
+from workers.nn.training.learner import Learner
 
 
 def prepare(problem: Problem) -> Epoch:

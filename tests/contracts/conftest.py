@@ -9,8 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 from workers.nn.families.losses import LOSSES
-from workers.nn.learner import Learner
 from workers.nn.spec import NetworkSpec
+from workers.nn.training.learner import Learner
 
 ROWS, FEATURES = 50, 7
 

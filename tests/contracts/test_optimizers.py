@@ -5,9 +5,9 @@ import pytest
 
 from workers.nn.families.optimizers import OPTIMIZERS
 from workers.nn.layout import layout, views
-from workers.nn.learner import Learner
 from workers.nn.network.regularizers import shorten
 from workers.nn.spec import NetworkSpec
+from workers.nn.training.learner import Learner
 
 
 def _linear(optimizer, x, y, start, epochs, *, dtype=np.float64, **options):

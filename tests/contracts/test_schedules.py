@@ -7,9 +7,9 @@ import pytest
 
 from workers.nn.families.schedules import SCHEDULES, Moments, averaging_starts, momenta, plan
 from workers.nn.layout import layout
-from workers.nn.memory import STALLS, UPDATES, memory
 from workers.nn.spec import NetworkSpec
-from workers.nn.updates import fill_rates
+from workers.nn.training.memory import STALLS, UPDATES, memory
+from workers.nn.training.updates import fill_rates
 
 POINTS = {
     "constant": ({}, [(0, 1), (7.3, 1)]),

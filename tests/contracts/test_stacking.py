@@ -11,8 +11,8 @@ from workers.nn.families.activations import ACTIVATIONS
 from workers.nn.families.losses import LOSSES
 from workers.nn.families.optimizers import OPTIMIZERS
 from workers.nn.families.schedules import SCHEDULES
-from workers.nn.learner import Learner
 from workers.nn.spec import NetworkSpec
+from workers.nn.training.learner import Learner
 
 # Different in everything that may vary; the third one diverges under most rules.
 VARIANTS = (

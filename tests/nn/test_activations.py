@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from workers.nn.families.activations import ACTIVATIONS
-from workers.nn.learner import Learner
 from workers.nn.spec import NetworkSpec
+from workers.nn.training.learner import Learner
 
 # number is the slope of leaky_relu and the alpha of elu
 POINTS = {

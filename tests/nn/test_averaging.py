@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from workers.nn.averaging import track, unbiased
+from workers.nn.training.averaging import track, unbiased
 
 STEPS = 96_000
 

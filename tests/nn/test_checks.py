@@ -9,9 +9,9 @@ from workers.nn import checked_losses
 from workers.nn.families import activations, losses
 from workers.nn.families.initializers import initial
 from workers.nn.gradient_check import check_gradients, failed
-from workers.nn.learner import Learner
 from workers.nn.sanity_check import check_sanity
 from workers.nn.spec import NetworkSpec
+from workers.nn.training.learner import Learner
 
 X = np.random.default_rng(0).standard_normal((60, 6))
 Y = np.random.default_rng(1).integers(0, 3, 60)

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from workers.nn.learner import Learner
 from workers.nn.network.layers import LayerStatistics, average
 from workers.nn.spec import NetworkSpec
+from workers.nn.training.learner import Learner
 
 TINY_RATE = 1e-30  # moves no weight of float32
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from workers.errors import CheckpointError, InputError
-from workers.nn.learner import Learner
 from workers.nn.network.evaluation import predict, raw_scores
 from workers.nn.network.stack import plan, stack
 from workers.nn.spec import NetworkSpec
+from workers.nn.training.learner import Learner
 
 X = np.random.default_rng(0).standard_normal((40, 6))
 Y = np.random.default_rng(1).integers(0, 3, 40)
@@ -299,7 +299,7 @@ def test_an_epoch_in_parts_is_an_epoch(size):
 SCRIPT = """
 import numpy as np
 from workers.nn.families.activations import ACTIVATIONS
-from workers.nn.learner import Learner
+from workers.nn.training.learner import Learner
 from workers.nn.families.losses import LOSSES
 from workers.nn.families.optimizers import OPTIMIZERS
 from workers.nn.spec import NetworkSpec

@@ -44,7 +44,7 @@ def test_a_product_that_vanishes_in_float32_only_is_found(monkeypatch):
     spec = NetworkSpec(hidden=(64,), optimizer="adafactor")
     assert not any(finding.failed for finding in found(spec).values())
     wrong = replace(OPTIMIZERS["adafactor"], update=_adafactor_of_products)
-    monkeypatch.setattr("workers.nn.updates.OPTIMIZERS", OPTIMIZERS | {"adafactor": wrong})
+    monkeypatch.setattr("workers.nn.training.updates.OPTIMIZERS", OPTIMIZERS | {"adafactor": wrong})
     findings = found(spec)
     assert findings["updates by adafactor"].verdict == "wrong"
     assert np.isnan(findings["updates by adafactor"].value)

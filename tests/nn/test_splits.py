@@ -7,8 +7,8 @@ import pytest
 
 from workers.nn.families.losses import LOSSES
 from workers.nn.families.optimizers import OPTIMIZERS
-from workers.nn.learner import Learner
 from workers.nn.spec import NetworkSpec
+from workers.nn.training.learner import Learner
 
 ROWS, FEATURES, SPLITS = 45, 5, 3
 # The second one diverges.

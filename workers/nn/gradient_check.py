@@ -19,9 +19,9 @@ from workers.nn.checked_losses import Loss, data_loss, penalty_loss
 from workers.nn.differences import relative_error
 from workers.nn.families.initializers import initial
 from workers.nn.layout import Floats, Tensor
-from workers.nn.learner import Learner
 from workers.nn.network.stack import Stack, plan, stack
 from workers.nn.spec import NetworkSpec
+from workers.nn.training.learner import Learner
 
 POINTS: Final = 8
 BURN_IN: Final = 512  # rows

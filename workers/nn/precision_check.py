@@ -12,19 +12,19 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.nn import lbfgs
 from workers.nn.checked_losses import winners
 from workers.nn.families.initializers import initial
 from workers.nn.families.losses import LOSSES
 from workers.nn.families.optimizers import OPTIMIZERS
 from workers.nn.gradient_check import Finding
 from workers.nn.layout import Floats, Layout
-from workers.nn.memory import memory
 from workers.nn.network.evaluation import targets
 from workers.nn.network.network import Passes, loss_calls
 from workers.nn.network.stack import plan, stack
 from workers.nn.spec import NetworkSpec
-from workers.nn.updates import fill_rates, update_calls
+from workers.nn.training import lbfgs
+from workers.nn.training.memory import memory
+from workers.nn.training.updates import fill_rates, update_calls
 
 STEPS: Final = 20
 ROWS: Final = 512  # of a step at most

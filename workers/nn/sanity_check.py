@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from workers.nn.families.initializers import initial
 from workers.nn.families.losses import LOSSES
 from workers.nn.gradient_check import Finding, Verdict
-from workers.nn.learner import Learner
 from workers.nn.network.evaluation import metrics, raw_scores
 from workers.nn.network.regularizers import penalty
 from workers.nn.network.stack import plan, stack
 from workers.nn.spec import NetworkSpec
+from workers.nn.training.learner import Learner
 
 TINY: Final = 20
 EPOCHS: Final = 300

@@ -11,9 +11,9 @@ from workers import seeds
 from workers.data.data import FITTED, Dataset
 from workers.errors import CheckpointError
 from workers.messages import RunSettings, Trial
-from workers.nn.learner import Learner
 from workers.nn.network.diagnostics import Probe
 from workers.nn.network.layers import Layers, average
+from workers.nn.training.learner import Learner
 from workers.seeds import Purpose
 from workers.training import splits
 from workers.training.scoring import Metrics, Scoring

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from workers import seeds
 from workers.data.data import Dataset
-from workers.nn.learner import Learner
 from workers.nn.network.diagnostics import Probe
+from workers.nn.training.learner import Learner
 from workers.seeds import Purpose
 
 Metrics = dict[str, float]

@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.errors import CheckpointError
-from workers.nn.averaging import unbiased
 from workers.nn.families.optimizers import OPTIMIZERS
 from workers.nn.families.schedules import averaging_starts
 from workers.nn.layout import Floats, Integers, Layout
 from workers.nn.network.stack import Stack, stack
 from workers.nn.spec import NetworkSpec
+from workers.nn.training.averaging import unbiased
 
 UPDATES, AVERAGED_EPOCHS, WAITED, STALLS = 0, 1, 2, 3
 

@@ -7,18 +7,18 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.nn import lbfgs
 from workers.nn.families.losses import LOSSES
 from workers.nn.families.optimizers import OPTIMIZERS
 from workers.nn.families.schedules import ROUNDING
 from workers.nn.layout import Integers, Layout
-from workers.nn.memory import UPDATES, Memory
 from workers.nn.network.diagnostics import Probe
 from workers.nn.network.evaluation import targets
 from workers.nn.network.network import Passes, loss_calls
 from workers.nn.network.products import Call
 from workers.nn.network.stack import stack
-from workers.nn.updates import fill_rates, update_calls
+from workers.nn.training import lbfgs
+from workers.nn.training.memory import UPDATES, Memory
+from workers.nn.training.updates import fill_rates, update_calls
 
 WHOLE: Final = (0.0, 1.0)
 """All of an epoch: the shares of its mini-batches after which to begin and to end."""

@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.nn.engine import WHOLE, Engine
 from workers.nn.families.initializers import initial as initial_row
 from workers.nn.layout import Floats, Integers
-from workers.nn.memory import AVERAGED_EPOCHS, memory
 from workers.nn.network import evaluation
 from workers.nn.network.diagnostics import Probe
 from workers.nn.network.stack import Stack, plan
 from workers.nn.spec import NetworkSpec
+from workers.nn.training.engine import WHOLE, Engine
+from workers.nn.training.memory import AVERAGED_EPOCHS, memory
 
 Rows = NDArray[Any] | Sequence[NDArray[Any]]
 """An array of rows, or one for each split, all of one shape."""

@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.nn import averaging
 from workers.nn.families.optimizers import KNOBS, OPTIMIZERS
 from workers.nn.families.schedules import PACE, Moments, Times, momenta, plan
 from workers.nn.layout import Floats, Integers, Layout
-from workers.nn.memory import STALLS, UPDATES, Memory
 from workers.nn.network.products import Call
 from workers.nn.network.regularizers import penalize, shorten
 from workers.nn.spec import NetworkSpec
+from workers.nn.training import averaging
+from workers.nn.training.memory import STALLS, UPDATES, Memory
 
 _pace = attrgetter(*PACE)
 

@@ -1,0 +1,1 @@
+"""A stack in training: its epochs, its updates, and what it carries from one to the next."""
