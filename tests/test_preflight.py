@@ -8,7 +8,7 @@ import pytest
 
 from hpsearch.run import preflight
 from tests.support import tiny_config
-from workers.nn.gradient_check import Finding, Verdict
+from workers.nn.checks.gradient_check import Finding, Verdict
 
 
 def with_data_of(split: int | None, monkeypatch: pytest.MonkeyPatch) -> list[Finding]:

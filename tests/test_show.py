@@ -18,7 +18,7 @@ from hpsearch.results.results import Results
 from hpsearch.run.conclusion import Conclusion, reload
 from hpsearch.run.preflight import Preflight
 from hpsearch.storage.folder import RunFolder
-from workers.nn.gradient_check import Finding
+from workers.nn.checks.gradient_check import Finding
 
 
 def screen(width: int, *, terminal: bool) -> Console:

@@ -18,7 +18,7 @@ from hpsearch.run.conclusion import Conclusion
 from hpsearch.run.preflight import Preflight
 from hpsearch.storage.folder import RunFolder
 from workers.errors import InputError
-from workers.nn.gradient_check import Finding
+from workers.nn.checks.gradient_check import Finding
 
 LEADERS = 10
 VERDICT_STYLES = {"right": "green", "acceptable": "", "unchecked": "yellow"}

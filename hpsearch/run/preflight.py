@@ -14,9 +14,9 @@ from hpsearch.run import sizes
 from hpsearch.space.dimensions import FixedDimension, FloatDimension, IntDimension
 from hpsearch.space.scales import from_unit
 from workers.data.data import Dataset
-from workers.nn.gradient_check import Finding, Verdict, check_gradients
-from workers.nn.precision_check import check_precision
-from workers.nn.sanity_check import check_sanity
+from workers.nn.checks.gradient_check import Finding, Verdict, check_gradients
+from workers.nn.checks.precision_check import check_precision
+from workers.nn.checks.sanity_check import check_sanity
 from workers.nn.spec import NetworkSpec
 from workers.seeds import Purpose, generator
 

@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from workers.nn import checked_losses
+from workers.nn.checks import checked_losses
+from workers.nn.checks.gradient_check import check_gradients, failed
+from workers.nn.checks.sanity_check import check_sanity
 from workers.nn.families import activations, losses
 from workers.nn.families.initializers import initial
-from workers.nn.gradient_check import check_gradients, failed
-from workers.nn.sanity_check import check_sanity
 from workers.nn.spec import NetworkSpec
 from workers.nn.training.learner import Learner
 
@@ -84,7 +84,7 @@ def test_a_single_wrong_entry_is_found(name, seed, monkeypatch):
         gradient[np.random.default_rng(seed).choice(np.flatnonzero(gradient[:entries]))] *= 1.1
         return loss, gradient
 
-    monkeypatch.setattr("workers.nn.gradient_check.data_loss", one_wrong)
+    monkeypatch.setattr("workers.nn.checks.gradient_check.data_loss", one_wrong)
     findings = _gradients(NetworkSpec(hidden=(32,), activation=name), seed=seed)
     assert [f.subject for f in findings if f.failed] == ["weights.0", "weights.0"]
 
@@ -114,7 +114,7 @@ def test_entries_at_kinks_are_replaced(monkeypatch):
         row[: layout.weights[0].stop].reshape(6, 16)[:, ::2] *= 1e-9
         return row
 
-    monkeypatch.setattr("workers.nn.gradient_check.initial", halved)
+    monkeypatch.setattr("workers.nn.checks.gradient_check.initial", halved)
     findings = [f for f in _gradients(NetworkSpec(hidden=(16,))) if f.check == "data loss, initial"]
     found = {f.subject: f for f in findings}
     assert (found["weights.0"].entries, found["weights.0"].directions) == (6, 0)
@@ -152,7 +152,7 @@ def test_rows_sorted_by_class_are_burnt_in_together(monkeypatch):
             seen.append(np.bincount(y, minlength=3))
             return super().run_epoch(x, y, **options)
 
-    monkeypatch.setattr("workers.nn.gradient_check.Learner", Spy)
+    monkeypatch.setattr("workers.nn.checks.gradient_check.Learner", Spy)
     x = np.random.default_rng(0).standard_normal((3000, 6))
     _gradients(NetworkSpec(hidden=()), x, np.repeat([0, 1, 2], 1000))
     assert [counts.sum() for counts in seen] == [512, 512]

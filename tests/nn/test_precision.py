@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
+from workers.nn.checks.precision_check import check_precision
 from workers.nn.families import activations
 from workers.nn.families.losses import LOSSES
 from workers.nn.families.optimizers import OPTIMIZERS
-from workers.nn.precision_check import check_precision
 from workers.nn.spec import NetworkSpec
 
 DIGITS, CLASSES = load_digits(return_X_y=True)

@@ -4,7 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from workers.nn.checked_losses import Loss
+from workers.nn.checks.checked_losses import Loss
 from workers.nn.layout import Floats
 
 STEPS: Final = (1e-3, 1e-4, 1e-5)

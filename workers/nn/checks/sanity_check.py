@@ -6,9 +6,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from workers.nn.checks.gradient_check import Finding, Verdict
 from workers.nn.families.initializers import initial
 from workers.nn.families.losses import LOSSES
-from workers.nn.gradient_check import Finding, Verdict
 from workers.nn.network.evaluation import metrics, raw_scores
 from workers.nn.network.regularizers import penalty
 from workers.nn.network.stack import plan, stack

@@ -12,11 +12,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.nn.checked_losses import winners
+from workers.nn.checks.checked_losses import winners
+from workers.nn.checks.gradient_check import Finding
 from workers.nn.families.initializers import initial
 from workers.nn.families.losses import LOSSES
 from workers.nn.families.optimizers import OPTIMIZERS
-from workers.nn.gradient_check import Finding
 from workers.nn.layout import Floats, Layout
 from workers.nn.network.evaluation import targets
 from workers.nn.network.network import Passes, loss_calls
