@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from hpsearch.config.config import SearchConfig
 from hpsearch.narrowing.verdicts import Verdict
 from hpsearch.search import events as ev
-from hpsearch.search.agenda import PastStage
 from hpsearch.search.progress import progress
 from hpsearch.search.search import Search
+from hpsearch.search.stage_sequence import PastStage
 from hpsearch.search.trials import TrialRecord
 from hpsearch.space.space import SearchSpace
 from tests.support import a_checkpoint, kinds, states, tiny_config

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 from hpsearch.config.config import SearchConfig
 from hpsearch.narrowing.verdicts import Verdict
-from hpsearch.search.agenda import PastStage
 from hpsearch.search.search import Search
+from hpsearch.search.stage_sequence import PastStage
 from hpsearch.search.trials import TrialRecord
 from hpsearch.space.space import SearchSpace, tuples
 from hpsearch.storage.store import Store

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from hpsearch.config.rules import num_promoted
-from hpsearch.search.agenda import Stage
 from hpsearch.search.search import Search
+from hpsearch.search.stage_sequence import Stage
 from hpsearch.search.trials import TrialRecord
 from hpsearch.space.space import describe
 

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable, Sequence
 from hpsearch.config.config import SearchConfig
 from hpsearch.narrowing.stages import Verdict
 from hpsearch.search import events as ev
-from hpsearch.search.agenda import Agenda, PastStage, Stage
-from hpsearch.search.crew import Crew
 from hpsearch.search.retention import Retention, orphaned
+from hpsearch.search.stage_sequence import PastStage, Stage, StageSequence
 from hpsearch.search.trials import Final, TrialRecord
+from hpsearch.search.worker_pool import WorkerPool
 from workers.messages import EpochReport
 from workers.nn.spec import NetworkSpec
 
@@ -37,10 +37,10 @@ class Search:
         self.config = config
         self.trials: dict[int, TrialRecord] = {}
         self.finished = False
-        self._agenda = Agenda(config)
-        self.stages: Sequence[Stage] = self._agenda.stages
-        self.verdicts: Sequence[tuple[Verdict, ...]] = self._agenda.verdicts
-        self._crew = Crew(workers, parameter_count, splits=config.data.splits)
+        self._sequence = StageSequence(config)
+        self.stages: Sequence[Stage] = self._sequence.stages
+        self.verdicts: Sequence[tuple[Verdict, ...]] = self._sequence.verdicts
+        self._pool = WorkerPool(workers, parameter_count, splits=config.data.splits)
         self._retention = Retention(config.checkpoint.keep_top, config.study.sign)
 
     def restore(
@@ -56,12 +56,12 @@ class Search:
         self.trials = {record.number: record for record in trials}
         for report in reports:
             self._learn(self.trials[report.trial], report)
-        self._agenda.restore(stages, self.trials)
+        self._sequence.restore(stages, self.trials)
         for record in self.trials.values():
             if record.ended:
                 self._retire(record)
             else:
-                self._crew.queue(record)
+                self._pool.queue(record)
 
     def begin(self) -> list[ev.Command]:
         """Open the first stage, or go on where :meth:`restore` left off."""
@@ -77,7 +77,7 @@ class Search:
         match event:
             case ev.WorkerReady(worker):
                 commands = self._reclaim(ev.WorkerLost(worker, "its worker left the pack early"))
-                self._crew.ready(worker)
+                self._pool.ready(worker)
             case ev.Reported(_, reports):
                 commands = self._take_in(reports)
             case ev.WorkerLost(worker) as lost:
@@ -88,42 +88,42 @@ class Search:
 
     def _open(self) -> list[ev.Command]:
         """Begin the next stage."""
-        going = self._agenda.advance(self.trials)
-        stage = self._agenda.current
+        going = self._sequence.advance(self.trials)
+        stage = self._sequence.current
         commands: list[ev.Command] = [
             ev.BeginStage(stage.index, stage.name, stage.space.to_json(), stage.first)
         ]
         self._retention.promote({record.number for record in going})
         for record in going:
-            self._crew.queue(record)
+            self._pool.queue(record)
             commands.append(ev.PromoteTrial(record.number, stage.index, record.epochs))
         return commands + self._ask() + self._close() + self._sweep()
 
     def _close(self) -> list[ev.Command]:
         """End the stage if it is over, and open the next one."""
-        stage = self._agenda.current
+        stage = self._sequence.current
         if self.finished or not stage.is_over:
             return []
-        found, note = self._agenda.conclude(self.trials)
+        found, note = self._sequence.conclude(self.trials)
         return [ev.EndStage(stage.index, tuple(v.to_json() for v in found), note), *self._follow()]
 
     def _follow(self) -> list[ev.Command]:
-        ended_by = self._agenda.ended_by
-        if ended_by is None and not self._agenda.is_last:
+        ended_by = self._sequence.ended_by
+        if ended_by is None and not self._sequence.is_last:
             return self._open()
         self.finished = True
         return [ev.Finish(ended_by)]
 
     def _ask(self) -> list[ev.Command]:
         """Ask for new trials, as many as may be asked for now."""
-        self.config = self._agenda.measure(self.trials)
-        stage, commands = self._agenda.current, list[ev.Command]()
-        for _ in range(stage.askable(self._crew.waiting)):
+        self.config = self._sequence.measure(self.trials)
+        stage, commands = self._sequence.current, list[ev.Command]()
+        for _ in range(stage.askable(self._pool.waiting)):
             record = stage.ask(len(self.trials))
             if record is None:
                 break
             self.trials[record.number] = record
-            self._crew.queue(record)
+            self._pool.queue(record)
             commands.append(ev.AddTrial(record.number, record.stage, record.params, record.epochs))
         return commands
 
@@ -135,11 +135,11 @@ class Search:
         for report in accepted:
             record = self.trials[report.trial]
             self._learn(record, report)
-            prunes = self._agenda.current.prunes(record, report.epoch)
+            prunes = self._sequence.current.prunes(record, report.epoch)
             if (fate := record.fate(report, prunes=prunes)) is not None:
                 commands.append(self._end(record, *fate))
                 pruned += [record.number] * (fate[0] == "pruned")
-        return [*commands, *self._crew.stop(pruned), *_remove(orphans), *self._sweep()]
+        return [*commands, *self._pool.stop(pruned), *_remove(orphans), *self._sweep()]
 
     def _learn(self, record: TrialRecord, report: EpochReport) -> None:
         score = report.metrics.get(self.config.study.metric, math.nan)
@@ -150,7 +150,7 @@ class Search:
     def _end(self, record: TrialRecord, state: Final, reason: str | None) -> ev.Command:
         record.state, record.reason = state, reason
         self._retire(record)
-        self._agenda.current.end(record)
+        self._sequence.current.end(record)
         return ev.EndTrial(record.number, state, reason)
 
     def _retire(self, record: TrialRecord) -> None:
@@ -158,9 +158,9 @@ class Search:
         self._retention.end(
             record.number,
             complete=record.state == "complete",
-            score=self._agenda.standing(record),
-            promotable=self._agenda.promotable,
-            here=record.stage == self._agenda.current.index,
+            score=self._sequence.standing(record),
+            promotable=self._sequence.promotable,
+            here=record.stage == self._sequence.current.index,
         )
 
     def _sweep(self) -> list[ev.Command]:
@@ -173,7 +173,7 @@ class Search:
         otherwise each of the pack goes on alone, so that the culprit finds itself.
         """
         commands: list[ev.Command] = []
-        running, alone = self._crew.release(lost.worker)
+        running, alone = self._pool.release(lost.worker)
         for record in running:
             record.failures += 1
             note = ev.NoteFailure(record.number, record.attempt, record.epochs_done, lost.cause)
@@ -182,14 +182,14 @@ class Search:
             if record.failures > most if lost.retry else alone:
                 commands.append(self._end(record, "failed", lost.cause))
             else:
-                self._crew.queue(record)
+                self._pool.queue(record)
         return commands + self._sweep()
 
     def _dispatch(self) -> list[ev.Command]:
         """Ask and give out packs until no worker is idle or no trial waits."""
         commands = self._ask() + self._close()
         while not self.finished:
-            given = self._crew.dispatch(self._agenda.current.unasked)
+            given = self._pool.dispatch(self._sequence.current.unasked)
             if not given:
                 break
             commands += [*given[:-1], *self._ask(), given[-1]]

@@ -15,8 +15,8 @@ from hpsearch.config.sections.stage_sections import LEARNING
 from hpsearch.narrowing.stages import StageResult, Verdict, conclude, promoted
 from hpsearch.sampling.pruners import referee
 from hpsearch.sampling.surrogate.proposals import Model
-from hpsearch.search.experience import learned
 from hpsearch.search.exploration import Exploration
+from hpsearch.search.observations import learned
 from hpsearch.search.trials import TrialRecord
 from hpsearch.space.space import SearchSpace
 

@@ -12,7 +12,7 @@ Scores = dict[float, float | None]
 """A trial's best score within some numbers of epochs; None if it failed."""
 
 
-def experience(
+def surrogate_model(
     config: SearchConfig, firsts: Sequence[int], earlier: Iterable[TrialRecord]
 ) -> Model:
     """Return what is known when a stage begins, if its sampler learns across stages.

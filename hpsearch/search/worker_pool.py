@@ -7,7 +7,7 @@ from hpsearch.search.trials import TrialRecord, Waiting, next_pack
 from workers.nn.spec import NetworkSpec
 
 
-class Crew:
+class WorkerPool:
     """The workers of a search, numbered from 0, and the queue before them.
 
     Parameters

@@ -11,7 +11,7 @@ from hpsearch.config.rules import num_promoted
 from hpsearch.narrowing.agreement import Agreement, Curve, agreement
 from hpsearch.narrowing.lengths import measured
 from hpsearch.narrowing.stages import Verdict
-from hpsearch.search.experience import experience
+from hpsearch.search.observations import surrogate_model
 from hpsearch.search.rescoring import RescoringRun
 from hpsearch.search.stage_run import StageRun
 from hpsearch.search.trials import TrialRecord
@@ -32,7 +32,7 @@ class PastStage:
     first: int = 0
 
 
-class Agenda:
+class StageSequence:
     """Opens and ends the stages of a config, and the one that scores the best anew."""
 
     def __init__(self, config: SearchConfig) -> None:
@@ -145,7 +145,7 @@ class Agenda:
         if rule is None or index < len(self._config.stages):
             earlier = [record for record in trials.values() if record.number < first]
             firsts = [*(stage.first for stage in self.stages), first]
-            model = experience(self._config, firsts, earlier)
+            model = surrogate_model(self._config, firsts, earlier)
             return StageRun(self._config, index, space, first=first, model=model)
         scored = [
             record
