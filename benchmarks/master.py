@@ -15,7 +15,7 @@ import numpy as np
 from tables import machine, number, table
 
 from hpsearch.config import config
-from hpsearch.execution.places import Place
+from hpsearch.execution.backend import BackendOptions
 from hpsearch.run import session
 from hpsearch.search.search import Search
 from hpsearch.storage.folder import RunFolder
@@ -50,7 +50,9 @@ class Watch:
         return (trials - self._first) / (self._ended - self._began)
 
 
-def trials_a_second(folder: Path, space: dict[str, Any], place: Place, trials: int) -> float:
+def trials_a_second(
+    folder: Path, space: dict[str, Any], where: BackendOptions, trials: int
+) -> float:
     """Search with a network of one unit on 16 rows of two columns."""
     source = folder / "tiny.csv"
     rng = np.random.default_rng(0)
@@ -66,7 +68,7 @@ def trials_a_second(folder: Path, space: dict[str, Any], place: Place, trials: i
         }
     )
     watch = Watch()
-    session.run(search, RunFolder(folder / "run"), place, lambda _workers, _site: watch)
+    session.run(search, RunFolder(folder / "run"), where, lambda _workers, _backend: watch)
     return watch.rate(trials)
 
 
@@ -101,18 +103,21 @@ def main() -> None:
     args = parser.parse_args()
     trials = 256 if args.quick else 2048
     print(f"{machine('numpy', 'ray', 'optuna', 'safetensors')}\n")
-    places = {"in process": Place(in_process=True), "Ray, 2 workers": Place(workers=2)}
+    backends = {
+        "in process": BackendOptions(in_process=True),
+        "Ray, 2 workers": BackendOptions(workers=2),
+    }
     spaces = {"packs of up to 64": PACKED, "every trial alone": ALONE}
     rows = []
-    for where, place in places.items():
+    for name, where in backends.items():
         cells = []
         for space in spaces.values():
             rates = []
             for _ in range(args.rounds):
                 with tempfile.TemporaryDirectory() as folder:
-                    rates.append(trials_a_second(Path(folder), space, place, trials))
+                    rates.append(trials_a_second(Path(folder), space, where, trials))
             cells.append(number(statistics.median(rates)))
-        rows.append([where, *cells])
+        rows.append([name, *cells])
     print(table([f"no-work trials a second, {trials} trials", *spaces], rows), "\n")
     with tempfile.TemporaryDirectory() as folder:
         save, load = checkpoint_milliseconds(Path(folder), 20 if args.quick else 100)

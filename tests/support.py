@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from hpsearch.cli.cli import main
 from hpsearch.config.config import SearchConfig, build
-from hpsearch.execution.places import Place, Site
+from hpsearch.execution.backend import Backend, BackendOptions
 from hpsearch.reporting import report
 from hpsearch.run import session
 from hpsearch.run.conclusion import Conclusion
@@ -92,7 +92,7 @@ def write_line(path: Path, rows: int = 90) -> Path:
     return path
 
 
-def quiet(workers: int, site: Site) -> Any:
+def quiet(workers: int, backend: Backend) -> Any:
     """Watch a run without looking."""
     return lambda search: None
 
@@ -101,8 +101,8 @@ def run_here(config: SearchConfig, path: Path, **options: Any) -> tuple[RunFolde
     """Run a search in this process and return its folder and what it came to."""
     folder = RunFolder(path)
     begin = options.pop("begin", quiet)
-    place = Place(in_process=True, workers=options.pop("workers", None))
-    return folder, session.run(config, folder, place, begin, **options)
+    where = BackendOptions(in_process=True, workers=options.pop("workers", None))
+    return folder, session.run(config, folder, where, begin, **options)
 
 
 def told_everywhere(run: RunFolder) -> tuple[dict[str, Any], list[dict[str, Any]]]:

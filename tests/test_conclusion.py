@@ -88,7 +88,7 @@ def stop_when_complete(count: int) -> Any:
         if sum(record.state == "complete" for record in search.trials.values()) >= count:
             raise Stopped
 
-    return lambda workers, site: watch
+    return lambda workers, backend: watch
 
 
 def copied(run: RunFolder, folder: Path) -> RunFolder:

@@ -95,7 +95,7 @@ def test_plain_lines_tell_stages_ranges_and_improvements(tmp_path: Path) -> None
         run_here(
             tiny_config(),
             tmp_path / "run",
-            begin=lambda workers, site: show(workers, site.text),
+            begin=lambda workers, backend: show(workers, backend.text),
         )
     lines = text_of(console).splitlines()
     assert lines[0] == "tiny: 10 trials in 2 stages, 1 worker in this process"

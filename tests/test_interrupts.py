@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from hpsearch.execution.cluster import cluster
+from hpsearch.execution.cluster import local_cluster
 from hpsearch.run.interrupts import SIGNALS, Interrupted, Interrupts
 from hpsearch.storage.folder import RunFolder
 from hpsearch.storage.store import Store
@@ -130,11 +130,11 @@ def test_nothing_is_left_of_it() -> None:
 STUCK = """
 import hashlib, subprocess, sys
 from hpsearch.run import interrupts
-from hpsearch.execution.cluster import cluster
+from hpsearch.execution.cluster import local_cluster
 interrupts.GRACE_SECONDS = 0.3
 noted = interrupts.Interrupts()
-folder = cluster.make_folder()
-with cluster.variable(cluster.MARK, str(folder)):
+folder = local_cluster.make_folder()
+with local_cluster.variable(local_cluster.MARK, str(folder)):
     subprocess.Popen(["sleep", "1000"])
     subprocess.Popen(["sh", "-c", "sleep 1000 & sleep 1000"])
 print("ready", flush=True)
@@ -144,8 +144,8 @@ if sys.argv[1] == "stuck":
 
 
 NEXT = """
-from hpsearch.execution.cluster import cluster
-cluster.remove(cluster.make_folder())
+from hpsearch.execution.cluster import local_cluster
+local_cluster.remove(local_cluster.make_folder())
 """
 
 
@@ -166,22 +166,22 @@ def test_what_hangs_is_ended_with_all_it_started(short: Path, number: int) -> No
 def test_removing_a_cluster_ends_its_processes_and_no_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    folder = cluster.make_folder()
-    other = cluster.make_folder()
+    folder = local_cluster.make_folder()
+    other = local_cluster.make_folder()
     script = ["sh", "-c", "trap '' TERM INT; sleep 1000 & sleep 1000"]
-    with cluster.variable(cluster.MARK, str(folder)):
+    with local_cluster.variable(local_cluster.MARK, str(folder)):
         doomed = subprocess.Popen(script)
-    with cluster.variable(cluster.MARK, str(other)):
+    with local_cluster.variable(local_cluster.MARK, str(other)):
         spared = subprocess.Popen(["sleep", "1000"])
-    assert cluster.MARK not in os.environ
+    assert local_cluster.MARK not in os.environ
     (folder / "file").write_text("x")
-    cluster.remove(folder)
-    assert cluster._processes(folder) == []
+    local_cluster.remove(folder)
+    assert local_cluster._processes(folder) == []
     assert doomed.wait() == -signal.SIGKILL
     assert not folder.exists()
     assert spared.poll() is None
-    assert cluster._processes(other) == [spared.pid]
-    cluster.remove(other)
+    assert local_cluster._processes(other) == [spared.pid]
+    local_cluster.remove(other)
     assert spared.wait() == -signal.SIGKILL
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from hpsearch.execution.cluster import lifeline
-from hpsearch.execution.cluster.lifeline import GONE_SECONDS, Lifeline
+from hpsearch.execution.cluster import heartbeat
+from hpsearch.execution.cluster.heartbeat import GONE_SECONDS, Heartbeat
 from tests.test_starts import Clock
 from workers.errors import RunError
 
@@ -21,11 +21,11 @@ def raylet(short: Path) -> Iterator[socket.socket]:
         yield raylet
 
 
-def watch(head: socket.socket, raylet: socket.socket, clock: Clock) -> Lifeline:
-    return Lifeline(f"127.0.0.1:{head.getsockname()[1]}", raylet.getsockname(), clock=clock)
+def watch(head: socket.socket, raylet: socket.socket, clock: Clock) -> Heartbeat:
+    return Heartbeat(f"127.0.0.1:{head.getsockname()[1]}", raylet.getsockname(), clock=clock)
 
 
-def look(line: Lifeline, clock: Clock, seconds: float) -> None:
+def look(line: Heartbeat, clock: Clock, seconds: float) -> None:
     """Look as often as a master does."""
     for _ in range(round(seconds * 5)):
         line.check()
@@ -58,7 +58,7 @@ def test_a_head_that_is_silent_is_gone_too(
 
     with closing(socket.create_server(("127.0.0.1", 0))) as head:
         line = watch(head, raylet, clock)
-        monkeypatch.setattr(lifeline.socket, "create_connection", no_answer)
+        monkeypatch.setattr(heartbeat.socket, "create_connection", no_answer)
         with pytest.raises(RunError, match=r"is gone \(timed out\)"):
             look(line, clock, 2 * GONE_SECONDS)
 

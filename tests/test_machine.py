@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hpsearch.execution.cluster import cluster, machine, nodes
+from hpsearch.execution.cluster import local_cluster, machine, nodes
 
 V2 = "30 23 0:26 {top} /sys/fs/cgroup rw,relatime shared:4 - cgroup2 cgroup2 rw,nsdelegate\n"
 V1 = (
@@ -150,13 +150,13 @@ def test_ray_is_told_what_is_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(before)})
     try:
-        assert cluster.local_options(tmp_path, None)["num_cpus"] == 1
-        assert cluster.local_options(tmp_path, 5)["num_cpus"] == 5
+        assert local_cluster.local_options(tmp_path, None)["num_cpus"] == 1
+        assert local_cluster.local_options(tmp_path, 5)["num_cpus"] == 5
     finally:
         os.sched_setaffinity(0, before)
     for memory, store in ((64 * GIB, 2**29), (GIB, 2**28), (2**20, 75 * 2**20)):
         monkeypatch.setattr(machine, "memory", lambda size=memory: machine.Memory(size))
-        assert cluster.local_options(tmp_path, None)["object_store_memory"] == store
+        assert local_cluster.local_options(tmp_path, None)["object_store_memory"] == store
 
 
 def test_the_smallest_node_is_one_that_can_train() -> None:

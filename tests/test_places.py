@@ -8,8 +8,8 @@ import pytest
 from click.testing import CliRunner
 
 from hpsearch.cli.cli import main
+from hpsearch.execution.backend import BackendOptions, locate
 from hpsearch.execution.cluster import discovery
-from hpsearch.execution.places import Place, locate
 from tests.commands import write_config
 from tests.conftest import RunningCluster
 from workers.errors import InputError, RunError
@@ -59,13 +59,13 @@ def test_which_one_is_meant(raylet: Raylet, monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.delenv("RAY_ADDRESS", raising=False)
         if variable is not None:
             monkeypatch.setenv("RAY_ADDRESS", variable)
-        site = locate(Place(address=option))
-        assert (site.address, site.text) == (address, text), (option, variable)
+        backend = locate(BackendOptions(address=option))
+        assert (backend.address, backend.text) == (address, text), (option, variable)
 
 
 def test_in_this_process_needs_no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_ADDRESS", "http://head:1")
-    assert locate(Place(in_process=True)).text == "in this process"
+    assert locate(BackendOptions(in_process=True)).text == "in this process"
 
 
 def test_in_this_process_and_on_a_cluster_exclude_each_other(tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_what_is_no_address(
 ) -> None:
     monkeypatch.setenv("RAY_ADDRESS", address if said == "variable" else "head:1")
     with pytest.raises(InputError) as caught:
-        locate(Place(address=address if said == "option" else None))
+        locate(BackendOptions(address=address if said == "option" else None))
     assert caught.value.rule == "the address of a Ray cluster is HOST:PORT, auto or local"
     assert caught.value.value == "RAY_ADDRESS=" * (said == "variable") + repr(address)
     assert remedy in caught.value.remedy
@@ -101,7 +101,7 @@ def test_what_is_no_address(
 
 def test_an_empty_option_is_no_address() -> None:
     with pytest.raises(InputError, match="got ''"):
-        locate(Place(address=""))
+        locate(BackendOptions(address=""))
 
 
 def test_no_cluster_runs_here(raylet: Raylet) -> None:

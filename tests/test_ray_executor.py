@@ -18,11 +18,11 @@ import ray
 import hpsearch.execution.ray_executor
 from hpsearch.config.sections.sections import DataConfig
 from hpsearch.data import datasets
-from hpsearch.execution import starts
+from hpsearch.execution import startup
+from hpsearch.execution.backend import BackendOptions
 from hpsearch.execution.cluster import addresses, machine, nodes
-from hpsearch.execution.cluster import cluster as clusters
+from hpsearch.execution.cluster import local_cluster as clusters
 from hpsearch.execution.cluster.machine import Memory
-from hpsearch.execution.places import Place
 from hpsearch.execution.ray_executor import RayExecutor
 from hpsearch.run import session
 from hpsearch.search.events import Event, Reported, WorkerLost, WorkerReady
@@ -207,7 +207,7 @@ def test_workers_that_never_start_end_the_run(
         hpsearch.execution.ray_executor, "remote_actor", lambda **o: ray.remote(**o)(Broken)
     )
     executor = join(1)
-    for _ in range(starts.START_ATTEMPTS - 1):
+    for _ in range(startup.START_ATTEMPTS - 1):
         (event,) = lost(collect(executor, lost))
         assert "No module named 'workers'" in event.cause
         executor.replace(0)
@@ -218,7 +218,7 @@ def test_workers_that_never_start_end_the_run(
 def test_a_cluster_without_room_is_not_waited_for_for_ever(
     join: Callable[..., RayExecutor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(starts, "START_SECONDS", 0.0)
+    monkeypatch.setattr(startup, "START_SECONDS", 0.0)
     executor = join(1)
     with pytest.raises(RunError, match="each needs a CPU, and the cluster has 2"):
         executor.wait(0.001)
@@ -245,8 +245,8 @@ def test_a_worker_killed_in_its_pack_changes_nothing(
             for pid in killed:
                 os.kill(pid, signal.SIGKILL)
 
-    place = Place(workers=2, address=cluster.address)
-    session.run(config, folder, place, lambda workers, site: watch)
+    where = BackendOptions(workers=2, address=cluster.address)
+    session.run(config, folder, where, lambda workers, backend: watch)
     assert killed
     assert difference(outcome(folder.path), undisturbed) is None
     with Store.read(folder.database) as store:
@@ -272,16 +272,16 @@ def test_memory_is_that_of_the_clusters_nodes(
 
     monkeypatch.setattr(nodes, "least_memory", least)
     folder = RunFolder(tmp_path / "results" / "tiny")
-    place = Place(workers=1, address=cluster.address)
-    session.run(tiny_config(), folder, place, quiet)
+    where = BackendOptions(workers=1, address=cluster.address)
+    session.run(tiny_config(), folder, where, quiet)
     assert 2**27 < found[0].size_bytes < 2**50
     other = RunFolder(tmp_path / "other" / "tiny")
     with pytest.raises(InputError, match="on the cluster's smallest node") as caught:
-        session.run(tiny_config(), other, place, quiet)
+        session.run(tiny_config(), other, where, quiet)
     assert "\n" not in str(caught.value)
     assert list(tmp_path.iterdir()) == [tmp_path / "results"]
     with pytest.raises(InputError, match="GB here"):
-        session.run(tiny_config(), other, Place(in_process=True), quiet)
+        session.run(tiny_config(), other, BackendOptions(in_process=True), quiet)
 
 
 def test_memory_taken_by_ray_is_retried_twice_and_the_reason_is_no_advice() -> None:

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from hpsearch.config.config import SearchConfig
+from hpsearch.execution.backend import Backend
 from hpsearch.execution.executors import SerialExecutor
-from hpsearch.execution.places import Site
 from hpsearch.reporting import report
 from hpsearch.results.results import Results
 from hpsearch.run import conclusion
@@ -40,7 +40,7 @@ class Stopped(Exception):
 def stop_after(rounds: int) -> Begin:
     """Watch a run that ends without a word after so many rounds."""
 
-    def begin(workers: int, site: Site) -> Watch:
+    def begin(workers: int, backend: Backend) -> Watch:
         left = iter(range(rounds))
 
         def watch(search: Search) -> None:
@@ -419,7 +419,7 @@ def test_a_run_goes_on_with_its_own_data(tmp_path: Path, row: int) -> None:
 
 
 def test_one_master_a_run(tmp_path: Path) -> None:
-    def begin(workers: int, site: Site) -> Watch:
+    def begin(workers: int, backend: Backend) -> Watch:
         def watch(search: Search) -> None:
             for options in ({"resume": True}, {"overwrite": True}):
                 with pytest.raises(RunError, match="process"):
@@ -446,7 +446,7 @@ def test_a_half_deleted_run_is_told(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("rounds", [0, 2])
 def test_a_signal_stops_the_run_between_two_rounds(tmp_path: Path, rounds: int) -> None:
-    def begin(workers: int, site: Site) -> Watch:
+    def begin(workers: int, backend: Backend) -> Watch:
         left: Iterator[int] = iter(range(rounds))
 
         def watch(search: Search) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hpsearch.execution.starts import START_ATTEMPTS, Starts
+from hpsearch.execution.startup import START_ATTEMPTS, WorkerStarts
 from workers.errors import RunError
 
 
@@ -22,7 +22,7 @@ def clock() -> Clock:
 
 
 def test_a_start_that_takes_too_long_is_tried_again_with_more_patience(clock: Clock) -> None:
-    starts = Starts(clock)
+    starts = WorkerStarts(clock)
     starts.begin("first", 0)
     starts.begin("other", 1)
     assert starts.succeed("other") == 1
@@ -46,7 +46,7 @@ def test_a_start_that_takes_too_long_is_tried_again_with_more_patience(clock: Cl
 
 
 def test_only_failures_in_a_row_end_the_run(clock: Clock) -> None:
-    starts = Starts(clock)
+    starts = WorkerStarts(clock)
     for round_number in range(3):
         for attempt in range(START_ATTEMPTS - 1):
             starts.begin((round_number, attempt), 4)
@@ -62,7 +62,7 @@ def test_only_failures_in_a_row_end_the_run(clock: Clock) -> None:
 
 
 def test_the_first_worker_is_not_waited_for_for_ever(clock: Clock) -> None:
-    starts = Starts(clock)
+    starts = WorkerStarts(clock)
     starts.begin("a", 0)
     starts.begin("b", 1)
     starts.check(lambda: 2)

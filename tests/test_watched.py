@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from hpsearch.execution.vigil import Vigil
-from hpsearch.execution.watched import WatchedExecutor
+from hpsearch.execution.supervision import SupervisedExecutor
+from hpsearch.execution.timeouts import WorkerTimeouts
 from hpsearch.search.events import Event, Reported, WorkerLost, WorkerReady
 from workers.errors import RunError
 from workers.messages import Pack
@@ -60,15 +60,15 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     def sleep(seconds: float) -> None:
         clock.now += seconds
 
-    monkeypatch.setattr("hpsearch.execution.watched.time.sleep", sleep)
+    monkeypatch.setattr("hpsearch.execution.supervision.time.sleep", sleep)
     return clock
 
 
-def watched(inner: Silent, clock: Clock) -> WatchedExecutor:
-    return WatchedExecutor(inner, silence_seconds=60.0, seed=0, clock=clock)
+def watched(inner: Silent, clock: Clock) -> SupervisedExecutor:
+    return SupervisedExecutor(inner, silence_seconds=60.0, seed=0, clock=clock)
 
 
-def after(executor: WatchedExecutor, clock: Clock, seconds: float) -> list[Event]:
+def after(executor: SupervisedExecutor, clock: Clock, seconds: float) -> list[Event]:
     """Wait until something happens, at most so long."""
     last = clock.now + seconds
     while clock.now < last:
@@ -148,10 +148,10 @@ def test_replacements_wait_longer_and_longer_until_there_is_progress(clock: Cloc
 
 def test_waits_follow_from_the_seed_and_differ_between_workers() -> None:
     def waits(seed: int) -> list[float]:
-        vigil = Vigil(60.0, seed=seed)
+        timeouts = WorkerTimeouts(60.0, seed=seed)
         for worker in range(4):
-            vigil.postpone(worker, 0.0)
-        return [vigil._due[worker] for worker in range(4)]
+            timeouts.postpone(worker, 0.0)
+        return [timeouts._due[worker] for worker in range(4)]
 
     assert waits(1) == waits(1)
     assert len({*waits(1), *waits(2)}) == 8

@@ -63,7 +63,7 @@ def run(
     resume: bool,
     overwrite: bool,
     warm_start: Path | None,
-    **place: Any,
+    **where: Any,
 ) -> None:
     """Run the search that CONFIG describes, and test what it found."""
     if resume and overwrite:
@@ -83,7 +83,7 @@ def run(
             _warn(line)
     folder = RunFolder(results / loaded.study.name)
     with _way_to_go_on(folder.path):
-        _search(loaded, folder, place, resume=resume, overwrite=overwrite)
+        _search(loaded, folder, where, resume=resume, overwrite=overwrite)
 
 
 @click.command()
@@ -91,7 +91,7 @@ def run(
 @_place_options
 @click.option("--take-over", is_flag=True, help="Its master on another host is gone for good.")
 @click.option("--data", type=path, metavar="SOURCE", help=DATA)
-def resume(run: Path, take_over: bool, data: Path | None, **place: Any) -> None:
+def resume(run: Path, take_over: bool, data: Path | None, **where: Any) -> None:
     """Go on with the interrupted search RUN."""
     from hpsearch.storage.folder import RunFolder
 
@@ -99,7 +99,7 @@ def resume(run: Path, take_over: bool, data: Path | None, **place: Any) -> None:
     folder.check()
     with _way_to_go_on(run):
         how = {"resume": True, "take_over": take_over, "data": data}
-        _search(folder.load_config(), folder, place, **how)
+        _search(folder.load_config(), folder, where, **how)
 
 
 @contextmanager
@@ -118,14 +118,14 @@ def _warn(line: str) -> None:
     click.echo(f"warning: {line}", err=True)
 
 
-def _search(config: Any, folder: Any, place: dict[str, Any], **how: Any) -> None:
+def _search(config: Any, folder: Any, where: dict[str, Any], **how: Any) -> None:
     """Run a search with its display, and show what it came to."""
     from rich.console import Console
 
-    if place["in_process"] and place["address"] is not None:
+    if where["in_process"] and where["address"] is not None:
         raise click.UsageError("--in-process and --address exclude each other")
+    from hpsearch.execution.backend import Backend, BackendOptions
     from hpsearch.execution.cluster import addresses
-    from hpsearch.execution.places import Place, Site
     from hpsearch.run import session
 
     console = Console(highlight=False)
@@ -134,14 +134,14 @@ def _search(config: Any, folder: Any, place: dict[str, Any], **how: Any) -> None
     title += f"{stages} stage{'s' * (stages != 1)}"
     with ExitStack() as stack:
 
-        def begin(workers: int, site: Site) -> Any:
+        def begin(workers: int, backend: Backend) -> Any:
             from hpsearch.cli.console import display  # long to import: beside Ray's start
 
-            if site.address is not None and addresses.is_open(site.address):
-                _warn(OPEN.format(site.address))
-            return stack.enter_context(display(console, title))(workers, site.text)
+            if backend.address is not None and addresses.is_open(backend.address):
+                _warn(OPEN.format(backend.address))
+            return stack.enter_context(display(console, title))(workers, backend.text)
 
-        conclusion = session.run(config, folder, Place(**place), begin, warn=_warn, **how)
+        conclusion = session.run(config, folder, BackendOptions(**where), begin, warn=_warn, **how)
     from hpsearch.cli import show
     from hpsearch.results.results import Results
 

@@ -8,11 +8,11 @@ from typing import Any
 import ray
 import ray.exceptions
 
-from hpsearch.execution.cluster import addresses, cluster, machine, nodes, ray_internals
-from hpsearch.execution.cluster.lifeline import Lifeline
-from hpsearch.execution.cluster.quiet import quiet_stderr
+from hpsearch.execution.cluster import addresses, local_cluster, machine, nodes, ray_internals
+from hpsearch.execution.cluster.heartbeat import Heartbeat
 from hpsearch.execution.cluster.ray_internals import Look
-from hpsearch.execution.starts import Starts
+from hpsearch.execution.cluster.stderr import silent_stderr
+from hpsearch.execution.startup import WorkerStarts
 from hpsearch.search.events import Event, Reported, WorkerLost, WorkerReady
 from workers.data.data import Dataset
 from workers.errors import HpsearchError, RunError
@@ -49,7 +49,7 @@ class RayExecutor:
         self._folder: Path | None = None
         self._check: Callable[[], None] = _check_alive
         self._actors: dict[int, Any] = {}
-        self._starts = Starts()
+        self._starts = WorkerStarts()
         self._streams: dict[Any, int] = {}
         self._processes: dict[int, int] = {}
         self.memory = machine.memory()
@@ -70,17 +70,20 @@ class RayExecutor:
             raise
 
     def _start_local(self, workers: int | None, look: Look) -> None:
-        self._folder = cluster.make_folder()
+        self._folder = local_cluster.make_folder()
         constants = ray._private.ray_constants  # noqa: SLF001
-        with cluster.loopback(constants, self._folder), ray_internals.quick_start(look):
-            options = cluster.local_options(self._folder, workers)
+        with local_cluster.loopback(constants, self._folder), ray_internals.quick_start(look):
+            options = local_cluster.local_options(self._folder, workers)
             _init("Ray did not start on this machine", **options)
 
     def _join(self, address: str) -> None:
         addresses.check_answer(address)
-        with cluster.variable("RAY_gcs_server_port_wait_time_s", str(JOIN_SECONDS)), quiet_stderr():
+        with (
+            local_cluster.variable("RAY_gcs_server_port_wait_time_s", str(JOIN_SECONDS)),
+            silent_stderr(),
+        ):
             _init(f"can't join {address} (a token needs RAY_AUTH_MODE=token)", address=address)
-        self._check = Lifeline(address, ray_internals.raylet_socket()).check
+        self._check = Heartbeat(address, ray_internals.raylet_socket()).check
 
     def submit(self, worker: int, pack: Pack) -> None:
         """Give a pack to a worker that is idle."""
@@ -98,7 +101,7 @@ class RayExecutor:
         if old is not None:
             ray.kill(old)
             if self._folder is not None:  # A stopped process does not hear that.
-                cluster.kill(self._processes.pop(worker, None))
+                local_cluster.kill(self._processes.pop(worker, None))
         self._streams = {ref: w for ref, w in self._streams.items() if w != worker}
 
     def replace(self, worker: int) -> None:
@@ -131,7 +134,7 @@ class RayExecutor:
         try:
             process = ray.get(ref, timeout=GET_SECONDS)
         except ray.exceptions.RayError as error:
-            text = cluster.cause(error)
+            text = local_cluster.cause(error)
             return WorkerLost(self._starts.fail(ref, text), text)
         worker = self._starts.succeed(ref)
         self._processes[worker] = process
@@ -163,13 +166,13 @@ class RayExecutor:
         """Leave the cluster, and wait until all processes of a local one are gone."""
         self.disconnect()
         if self._folder is not None:
-            cluster.remove(self._folder)
+            local_cluster.remove(self._folder)
             self._folder = None
 
 
 def _lost(worker: int, error: ray.exceptions.RayError) -> WorkerLost:
     """Say whether it is the trial's fault; the disk's stops the run."""
-    cause, text = getattr(error, "cause", None), cluster.cause(error)
+    cause, text = getattr(error, "cause", None), local_cluster.cause(error)
     if isinstance(cause, RunError):
         raise RunError(f"worker {worker}: {cause}") from error
     if isinstance(error, ray.exceptions.OutOfMemoryError) or isinstance(cause, MemoryError):
@@ -183,7 +186,7 @@ def _init(complaint: str, **options: Any) -> None:
     except HpsearchError:
         raise  # Somebody looked while it started.
     except Exception as error:
-        raise RunError(f"{complaint}: {cluster.cause(error)}") from error
+        raise RunError(f"{complaint}: {local_cluster.cause(error)}") from error
 
 
 def _check_alive() -> None:

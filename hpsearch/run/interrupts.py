@@ -6,7 +6,7 @@ import sys
 import threading
 from types import FrameType
 
-from hpsearch.execution.cluster import cluster
+from hpsearch.execution.cluster import local_cluster
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 GRACE_SECONDS = 6.0
@@ -98,4 +98,4 @@ class Interrupts:
 def _give_up(number: int) -> None:
     show_cursor = "\x1b[?25h" if sys.stdout.isatty() else ""
     os.write(2, f"{show_cursor}hpsearch: interrupted\n".encode())
-    cluster.abandon(128 + number)
+    local_cluster.abandon(128 + number)

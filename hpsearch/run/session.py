@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from hpsearch.config import automatic
 from hpsearch.config.config import SearchConfig
+from hpsearch.execution.backend import Backend, BackendOptions, locate, make_executor
 from hpsearch.execution.executors import Executor
-from hpsearch.execution.places import Place, Site, locate, make_executor
 from hpsearch.run import creation
 from hpsearch.run.background import Background
 from hpsearch.run.interrupts import Interrupts
@@ -35,14 +35,14 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("hpsearch.run.session")
 
-Begin = Callable[[int, Site], Callable[["Search"], None]]
+Begin = Callable[[int, Backend], Callable[["Search"], None]]
 """Called with how many workers are starting, and where; returns who watches."""
 
 
 def run(
     config: SearchConfig,
     folder: RunFolder,
-    place: Place,
+    where: BackendOptions,
     begin: Begin,
     *,
     resume: bool = False,
@@ -85,12 +85,12 @@ def run(
             folder.check()
         else:
             folder.check_new()
-        site = locate(place)
+        backend = locate(where)
         loading = Loading(config, folder if going_on else None, data, interrupts)
         stack.callback(loading.close)
         interrupts.at_once = False
         executor = make_executor(
-            place, site, config, folder, data=loading.dataset, look=loading.look
+            where, backend, config, folder, data=loading.dataset, look=loading.look
         )
         stack.callback(executor.close)
         split, warnings = loading.result()
@@ -105,12 +105,12 @@ def run(
             stack.enter_context(folder.lock())
         interrupts.install()
         stack.enter_context(run_log.writing(folder))
-        log.info("workers: %d, %s", executor.workers, site.text)
+        log.info("workers: %d, %s", executor.workers, backend.text)
         log.info("%s", machine_code.sentence())
         store = stack.enter_context(Store.open(folder.database))
         search = _train(
             *(config, folder, store, executor, split.dataset),
-            begin=lambda workers: begin(workers, site),
+            begin=lambda workers: begin(workers, backend),
             interrupts=interrupts,
         )
         seconds = time.monotonic() - began

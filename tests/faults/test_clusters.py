@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from hpsearch.execution.cluster import lifeline
+from hpsearch.execution.cluster import heartbeat
 from hpsearch.storage.sqlite.rows import FailureRow
 from hpsearch.storage.store import Store
 from tests.faults.ledger import Ledger, Verdict, judge
@@ -153,7 +153,7 @@ def test_a_stopped_worker_goes_on(
 
 def hurry() -> None:
     """Let a head be missed sooner."""
-    lifeline.GONE_SECONDS = 4.0
+    heartbeat.GONE_SECONDS = 4.0
 
 
 @pytest.mark.parametrize("process", ["gcs_server", "raylet"])

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from hpsearch.execution.cluster.machine import Memory
 from hpsearch.execution.executors import Executor
-from hpsearch.execution.vigil import Vigil
+from hpsearch.execution.timeouts import WorkerTimeouts
 from hpsearch.search.events import Event, Reported, WorkerLost
 from workers.errors import RunError
 from workers.messages import Pack
@@ -14,7 +14,7 @@ DESERTED_SECONDS = 120.0
 """How long, beyond a worker's silence, all of them may take to come back."""
 
 
-class WatchedExecutor:
+class SupervisedExecutor:
     """Another executor, with bounds on every wait for its workers.
 
     Parameters
@@ -38,7 +38,7 @@ class WatchedExecutor:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._executor = executor
-        self._vigil = Vigil(silence_seconds, seed=seed)
+        self._timeouts = WorkerTimeouts(silence_seconds, seed=seed)
         self._clock = clock
 
     @property
@@ -53,7 +53,7 @@ class WatchedExecutor:
 
     def submit(self, worker: int, pack: Pack) -> None:
         """Give a pack to a worker that is idle; its silence counts from now on."""
-        self._vigil.watch(worker)
+        self._timeouts.watch(worker)
         self._executor.submit(worker, pack)
 
     def stop(self, worker: int, trials: Sequence[int]) -> None:
@@ -62,13 +62,13 @@ class WatchedExecutor:
 
     def dismiss(self, worker: int) -> None:
         """End a worker that is lost."""
-        self._vigil.dismiss(worker)
+        self._timeouts.dismiss(worker)
         self._executor.dismiss(worker)
 
     def replace(self, worker: int) -> None:
         """Start a new worker in place of a lost one, after a wait."""
-        self._vigil.dismiss(worker)
-        self._vigil.postpone(worker, self._clock())
+        self._timeouts.dismiss(worker)
+        self._timeouts.postpone(worker, self._clock())
 
     def wait(self, timeout_seconds: float) -> list[Event]:
         """Return what has happened.
@@ -79,21 +79,21 @@ class WatchedExecutor:
             If no worker has come back for too long, or the other executor raises it.
         """
         began = self._clock()
-        for worker in self._vigil.due(began):
+        for worker in self._timeouts.due(began):
             self._executor.replace(worker)
-        wait = min(timeout_seconds, self._vigil.next_seconds(began))
+        wait = min(timeout_seconds, self._timeouts.next_seconds(began))
         events = self._executor.wait(wait)
         for event in events:
             if isinstance(event, Reported):
-                self._vigil.hear(event.worker)
+                self._timeouts.hear(event.worker)
             else:
-                self._vigil.dismiss(event.worker)
+                self._timeouts.dismiss(event.worker)
         now = self._clock()
         if not events and now - began < wait:
             time.sleep(wait - (now - began))  # Nobody works: all wait for a replacement.
-        hung = self._vigil.look(self._clock())
-        limit = self._vigil.limit_seconds + DESERTED_SECONDS
-        if self._vigil.deserted_seconds > limit:
+        hung = self._timeouts.look(self._clock())
+        limit = self._timeouts.limit_seconds + DESERTED_SECONDS
+        if self._timeouts.deserted_seconds > limit:
             raise RunError(f"no worker came back within {limit:.0f} s; resume when there is room")
         return events + [self._hung(worker) for worker in hung]
 
@@ -106,6 +106,6 @@ class WatchedExecutor:
         self._executor.close()
 
     def _hung(self, worker: int) -> WorkerLost:
-        limit = self._vigil.limit_seconds
+        limit = self._timeouts.limit_seconds
         self.dismiss(worker)
         return WorkerLost(worker, f"it hung: no epoch within {limit:.0f} s")

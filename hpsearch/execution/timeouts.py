@@ -15,7 +15,7 @@ LONGEST_SECONDS = 60.0
 _GAP_SECONDS = 2.0  # A longer time between two looks is the watcher's own absence.
 
 
-class Vigil:
+class WorkerTimeouts:
     """Watches how long workers are silent, in seconds that the watcher itself was awake.
 
     Only the watcher's own clock counts, as the caller gives it to every method.

@@ -16,7 +16,7 @@ PATIENCE_SECONDS = 60.0
 """How long a start may take at first; twice as long each time after."""
 
 
-class Starts:
+class WorkerStarts:
     """The starts in progress, each known by a token and the worker's number."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

@@ -16,7 +16,7 @@ KNOCK_SECONDS = 2.0
 _ANSWER_SECONDS = 1.0
 
 
-class Lifeline:
+class Heartbeat:
     """Watches a cluster's head, and the raylet of this machine through which it is reached.
 
     Without either Ray's C code would end the process, with a report in place of a line.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hpsearch.config.config import SearchConfig
 from hpsearch.execution.cluster import addresses, discovery
 from hpsearch.execution.executors import Executor, SerialExecutor
-from hpsearch.execution.watched import WatchedExecutor
+from hpsearch.execution.supervision import SupervisedExecutor
 from hpsearch.storage.folder import RunFolder
 from workers.data.data import Dataset
 from workers.messages import RunSettings
@@ -16,7 +16,7 @@ VARIABLE = "RAY_ADDRESS"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class BackendOptions:
     """Where to train, in the user's words.
 
     ``workers`` is how many (None: one for each CPU at hand). ``address`` is a Ray cluster to join:
@@ -31,8 +31,8 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
-    """A place that was looked up, and what to call it: ``on the Ray cluster at 10.0.0.1:6379``.
+class Backend:
+    """Where that is, looked up, and what to call it: ``on the Ray cluster at 10.0.0.1:6379``.
 
     ``address`` is ``HOST:PORT`` of a cluster to join, or None.
     """
@@ -41,8 +41,8 @@ class Site:
     text: str
 
 
-def locate(place: Place) -> Site:
-    """Return where ``place`` is.
+def locate(where: BackendOptions) -> Backend:
+    """Return the backend that is meant.
 
     Raises
     ------
@@ -51,29 +51,29 @@ def locate(place: Place) -> Site:
     RunError
         If it is ``auto`` and no cluster runs here.
     """
-    if place.in_process:
-        return Site(None, "in this process")
-    word, source, note = place.address, "", ""
+    if where.in_process:
+        return Backend(None, "in this process")
+    word, source, note = where.address, "", ""
     if word is None:
         # Ray counts an empty variable as none, too.
         word, source, note = os.environ.get(VARIABLE) or "local", f"{VARIABLE}=", f" ({VARIABLE})"
     if word == "local":
-        return Site(None, "on a cluster of its own")
+        return Backend(None, "on a cluster of its own")
     address = discovery.running_cluster() if word == "auto" else word
     addresses.check_form(address, said=f"{source}{address!r}")
-    return Site(address, f"on the Ray cluster at {address}{note}")
+    return Backend(address, f"on the Ray cluster at {address}{note}")
 
 
 def make_executor(
-    place: Place,
-    site: Site,
+    where: BackendOptions,
+    backend: Backend,
     config: SearchConfig,
     folder: RunFolder,
     *,
     data: Callable[[], Dataset],
     look: Callable[[], None],
 ) -> Executor:
-    """Return who trains a run at a place, which `locate` found.
+    """Return who trains a run on a backend, which `locate` found.
 
     ``data`` is asked for once Ray is there, ``look`` called until then.
 
@@ -91,10 +91,12 @@ def make_executor(
         ema_decay=config.checkpoint.ema_decay,
         diagnostics=config.study.diagnostics,
     )
-    if place.in_process:
-        return SerialExecutor(data(), settings, workers=place.workers or 1)
+    if where.in_process:
+        return SerialExecutor(data(), settings, workers=where.workers or 1)
     from hpsearch.execution.ray_executor import RayExecutor  # half a second, only when it is needed
 
-    executor = RayExecutor(data, settings, workers=place.workers, address=site.address, look=look)
+    executor = RayExecutor(
+        data, settings, workers=where.workers, address=backend.address, look=look
+    )
     silence = config.study.max_silence
-    return WatchedExecutor(executor, silence_seconds=silence, seed=config.study.seed)
+    return SupervisedExecutor(executor, silence_seconds=silence, seed=config.study.seed)

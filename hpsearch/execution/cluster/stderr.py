@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def quiet_stderr() -> Iterator[None]:
+def silent_stderr() -> Iterator[None]:
     """Send what is written to file descriptor 2 nowhere for a while; errors are raised still."""
     before = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
