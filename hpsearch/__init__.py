@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from hpsearch.results.results import Results
+    from hpsearch.results.tables import Results
 
 __all__ = ["load"]
 
@@ -17,6 +17,6 @@ def load(path: str | Path) -> "Results":
     InputError
         If ``path`` is not the folder of a run.
     """
-    from hpsearch.results.results import Results  # pandas only when it is asked for
+    from hpsearch.results.tables import Results  # pandas only when it is asked for
 
     return Results.load(Path(path))

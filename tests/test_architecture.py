@@ -28,8 +28,8 @@ PLACES = {
     "rich": ["hpsearch/cli/*"],
     "sqlite3": ["hpsearch/storage/sqlite/*"],
     "pandas": [
-        "hpsearch/results/results.py",
-        "hpsearch/results/frames.py",
+        "hpsearch/results/tables.py",
+        "hpsearch/results/dtypes.py",
         "hpsearch/ensembles/prediction.py",
         "hpsearch/cli/*",
     ],

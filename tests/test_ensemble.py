@@ -15,7 +15,7 @@ from hpsearch.data import datasets
 from hpsearch.data.datasets import Split
 from hpsearch.ensembles import ensemble, model
 from hpsearch.ensembles.ensemble import DESCRIPTION, Ensemble
-from hpsearch.results.results import Results
+from hpsearch.results.tables import Results
 from hpsearch.storage.folder import RunFolder
 from workers.errors import CheckpointError, HpsearchError, InputError
 

@@ -9,7 +9,7 @@ import pytest
 from hpsearch.config.sections.pruner_sections import PatienceRule
 from hpsearch.config.sections.sections import DataConfig
 from hpsearch.data import datasets
-from hpsearch.results.results import Results
+from hpsearch.results.tables import Results
 from hpsearch.sampling.pruners import Referee
 from tests.support import run_here, tiny_config
 from tests.test_training import SPECS, Workshop, a_trial, untimed

@@ -25,7 +25,7 @@ from hpsearch.config import config as configs
 from hpsearch.config import documents
 from hpsearch.config.config import SearchConfig
 from hpsearch.data import datasets
-from hpsearch.results.results import Results
+from hpsearch.results.tables import Results
 from hpsearch.storage.folder import RunFolder
 from hpsearch.storage.store import Store
 from tests.support import TINY, tiny

@@ -10,7 +10,7 @@ from sklearn.metrics import accuracy_score, log_loss, mean_squared_error, r2_sco
 from hpsearch.data import datasets
 from hpsearch.ensembles import model
 from hpsearch.ensembles.model import measure
-from hpsearch.results.results import Results
+from hpsearch.results.tables import Results
 from hpsearch.storage.folder import RunFolder
 from tests.support import run_here, tiny_config
 from workers.checkpoints import checkpoints

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import hpsearch
-from hpsearch.results.results import Results
+from hpsearch.results.tables import Results
 from hpsearch.storage.store import Store
 from workers.checkpoints.checkpoints import file_name
 from workers.errors import InputError

@@ -19,7 +19,7 @@ from hpsearch.config.config import SearchConfig
 from hpsearch.execution.backend import Backend
 from hpsearch.execution.executors import SerialExecutor
 from hpsearch.reporting import report
-from hpsearch.results.results import Results
+from hpsearch.results.tables import Results
 from hpsearch.run import conclusion
 from hpsearch.run.interrupts import SIGNALS, Interrupted
 from hpsearch.run.master import Watch

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from hpsearch.cli import show
 from hpsearch.cli.show_tables import print_frame, score_text
-from hpsearch.results.results import Results
+from hpsearch.results.tables import Results
 from hpsearch.run.conclusion import Conclusion, reload
 from hpsearch.run.preflight import Preflight
 from hpsearch.storage.folder import RunFolder

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from hpsearch.cli.cli import main
-from hpsearch.results.results import Results
+from hpsearch.results.tables import Results
 from hpsearch.run.warm_start import warm_start
 from hpsearch.search import events as ev
 from hpsearch.search.search import Search

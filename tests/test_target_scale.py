@@ -10,7 +10,7 @@ from sklearn.linear_model import LinearRegression
 
 from hpsearch.data import datasets
 from hpsearch.ensembles import model
-from hpsearch.results.results import Results
+from hpsearch.results.tables import Results
 from tests.support import run_here, tiny_config
 from workers.data import target_scale
 from workers.data.target_scale import TargetScale

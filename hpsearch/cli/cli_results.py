@@ -20,7 +20,7 @@ OUTPUT = "The file to write: .csv, .csv.gz, .parquet or .jsonl; - is CSV on stdo
 def results(run: Path, kind: str, columns: str | None, **choice: Any) -> None:
     """Print the trials of RUN as a table."""
     from hpsearch.cli import show
-    from hpsearch.results.results import Results
+    from hpsearch.results.tables import Results
 
     show.show_trials(Results.load(run), kind, columns.split(",") if columns else None, **choice)
 
@@ -95,6 +95,6 @@ def predict(
 def narrow(run: Path, kind: str) -> None:
     """Print what RUN has learned about its ranges, stage by stage."""
     from hpsearch.cli import show_ranges
-    from hpsearch.results import narrowing
+    from hpsearch.results import stage_verdicts
 
-    show_ranges.show_verdicts(narrowing.verdicts(run), kind)
+    show_ranges.show_verdicts(stage_verdicts.verdicts(run), kind)

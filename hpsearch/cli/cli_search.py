@@ -143,7 +143,7 @@ def _search(config: Any, folder: Any, where: dict[str, Any], **how: Any) -> None
 
         conclusion = session.run(config, folder, BackendOptions(**where), begin, warn=_warn, **how)
     from hpsearch.cli import show
-    from hpsearch.results.results import Results
+    from hpsearch.results.tables import Results
 
     show.show_conclusion(console, folder, Results.load(folder.path), conclusion)
 

@@ -13,7 +13,7 @@ from rich.text import Text
 from hpsearch.cli.console import params_text
 from hpsearch.cli.show_ranges import agreement_lines, finalists_table
 from hpsearch.cli.show_tables import new_table, print_frame, print_table, score_text
-from hpsearch.results.results import Results
+from hpsearch.results.tables import Results
 from hpsearch.run.conclusion import Conclusion
 from hpsearch.run.preflight import Preflight
 from hpsearch.storage.folder import RunFolder

@@ -10,7 +10,7 @@ from hpsearch.data.datasets import Split
 from hpsearch.ensembles import ensemble, model
 from hpsearch.ensembles.ensemble import Ensemble
 from hpsearch.ensembles.selection import BLIND
-from hpsearch.results.results import Results
+from hpsearch.results.tables import Results
 from hpsearch.storage import sources
 from hpsearch.storage.folder import RunFolder
 from workers.errors import InputError

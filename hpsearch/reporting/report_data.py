@@ -13,7 +13,7 @@ from hpsearch.config.pilots import Length
 from hpsearch.config.rules import RESCORE
 from hpsearch.ensembles import ensemble, model
 from hpsearch.narrowing.agreement import Agreement
-from hpsearch.results.narrowing import agreements_of
+from hpsearch.results.stage_verdicts import agreements_of
 from hpsearch.space.dimensions import CategoricalDimension, Numeric
 from hpsearch.space.space import SearchSpace
 from hpsearch.storage.folder import RunFolder

@@ -2,7 +2,7 @@
 
 import math
 
-from hpsearch.results.results import Results
+from hpsearch.results.tables import Results
 
 
 def nothing_completed(results: Results) -> str:

@@ -5,7 +5,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 from hpsearch.config.rules import RESCORE
-from hpsearch.results.results import Results
+from hpsearch.results.tables import Results
 
 
 def finalists(results: Results, names: Sequence[str]) -> list[dict[str, Any]]:

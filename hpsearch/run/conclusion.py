@@ -13,8 +13,8 @@ from hpsearch.ensembles.ensemble import Ensemble
 from hpsearch.narrowing.verdicts import Verdict
 from hpsearch.results.failures import nothing_completed
 from hpsearch.results.finalists import finalists, winner
-from hpsearch.results.narrowing import agreements_of
-from hpsearch.results.results import Results
+from hpsearch.results.stage_verdicts import agreements_of
+from hpsearch.results.tables import Results
 from hpsearch.storage.folder import RunFolder
 from workers.checkpoints import files
 from workers.checkpoints.failpoints import failpoint

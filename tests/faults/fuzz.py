@@ -20,7 +20,7 @@ with atheris.instrument_imports(include=["hpsearch", "workers"], exclude=["worke
     from hpsearch.config.sections.sections import DataConfig
     from hpsearch.data import datasets
     from hpsearch.ensembles import ensemble, model
-    from hpsearch.results.results import Results
+    from hpsearch.results.tables import Results
     from hpsearch.storage.store import Store
     from workers.checkpoints import checkpoints
     from workers.errors import HpsearchError

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from hpsearch.results.results import Results
+from hpsearch.results.tables import Results
 from hpsearch.storage.store import Store
 from tests.faults.runs import Lab
 

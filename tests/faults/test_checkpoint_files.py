@@ -15,7 +15,7 @@ import pytest
 from safetensors.numpy import save as save_tensors
 
 from hpsearch.ensembles import model
-from hpsearch.results.results import Results
+from hpsearch.results.tables import Results
 from tests.faults.ledger import Ledger, Verdict, judge
 from tests.faults.outcome import acknowledged
 from tests.faults.runs import Lab, NewLab

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hpsearch.results.results import Results
+from hpsearch.results.tables import Results
 from tests.faults.ledger import Ledger, Verdict, judge
 from tests.faults.nodes import running
 from tests.faults.outcome import difference, missing, outcome

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hpsearch.results.results import Results
+from hpsearch.results.tables import Results
 from tests.faults.ledger import Ledger, Verdict, judge
 from tests.faults.outcome import difference, outcome
 from tests.faults.runs import THREE_STAGES, Lab, NewLab, with_study

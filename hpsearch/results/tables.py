@@ -7,7 +7,7 @@ from typing import Self
 
 import pandas as pd
 
-from hpsearch.results.frames import floats, kind_of, layer_frame, typed
+from hpsearch.results.dtypes import floats, kind_of, layer_frame, typed
 from hpsearch.storage.folder import RunFolder
 from hpsearch.storage.sqlite import schema
 from hpsearch.storage.sqlite.rows import EpochRow, TrialRow
