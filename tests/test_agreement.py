@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from hpsearch.narrowing.agreement import Agreement, Curve, agreement, interval, spearman
+from hpsearch.narrowing.rank_agreement import Agreement, Curve, agreement, interval, spearman
 from tests.pretence import Pretence
 from tests.support import run_here, tiny_config, told_everywhere
 from workers.messages import Trial

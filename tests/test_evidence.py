@@ -9,8 +9,8 @@ import pytest
 from scipy import stats
 
 from hpsearch.config.sections.stage_sections import NarrowConfig
-from hpsearch.narrowing.evidence import DRAWS, absence, closeness
-from hpsearch.narrowing.stages import StageResult, narrow
+from hpsearch.narrowing.narrow import StageResult, narrow
+from hpsearch.narrowing.significance import DRAWS, absence, closeness
 from hpsearch.sampling.surrogate.proposals import Model
 from hpsearch.search.exploration import Exploration
 from hpsearch.space.dimensions import CategoricalDimension, FloatDimension

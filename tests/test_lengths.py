@@ -8,7 +8,7 @@ import pytest
 
 from hpsearch.cli.console import PlainLines
 from hpsearch.config.pilots import PILOTS
-from hpsearch.narrowing.lengths import measured
+from hpsearch.narrowing.stage_length import measured
 from hpsearch.search.progress import progress
 from hpsearch.search.trials import TrialRecord
 from tests.pretence import Pretence

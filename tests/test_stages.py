@@ -6,7 +6,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from hpsearch.config.sections.stage_sections import NarrowConfig
-from hpsearch.narrowing.stages import StageResult, Verdict, border_verdicts, narrow, promoted
+from hpsearch.narrowing.narrow import StageResult, Verdict, border_verdicts, narrow, promoted
 from hpsearch.space.dimensions import (
     CategoricalDimension,
     FloatDimension,

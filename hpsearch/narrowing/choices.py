@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from hpsearch.config.sections.stage_sections import NarrowConfig
-from hpsearch.narrowing.evidence import absence
+from hpsearch.narrowing.significance import absence
 from hpsearch.narrowing.verdicts import Verdict
 from hpsearch.space.dimensions import CategoricalDimension, Dimension
 

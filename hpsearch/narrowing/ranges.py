@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from hpsearch.config.sections.stage_sections import NarrowConfig
-from hpsearch.narrowing.evidence import closeness
+from hpsearch.narrowing.significance import closeness
 from hpsearch.narrowing.verdicts import Side, Verdict
 from hpsearch.space.dimensions import Dimension, IntDimension, Numeric
 from hpsearch.space.scales import from_scale, snapped, to_scale, to_unit, width

@@ -12,7 +12,7 @@ from typing import Any, TypeGuard, TypeVar
 from hpsearch.config.pilots import Length
 from hpsearch.config.rules import RESCORE
 from hpsearch.ensembles import ensemble, model
-from hpsearch.narrowing.agreement import Agreement
+from hpsearch.narrowing.rank_agreement import Agreement
 from hpsearch.results.stage_verdicts import agreements_of
 from hpsearch.space.dimensions import CategoricalDimension, Numeric
 from hpsearch.space.space import SearchSpace

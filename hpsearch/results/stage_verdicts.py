@@ -8,9 +8,9 @@ from typing import Any
 
 from hpsearch.config.config import SearchConfig
 from hpsearch.config.pilots import Length
-from hpsearch.narrowing.agreement import Agreement, Curve, agreement
-from hpsearch.narrowing.lengths import measured
-from hpsearch.narrowing.stages import StageResult, conclude
+from hpsearch.narrowing.narrow import StageResult, conclude
+from hpsearch.narrowing.rank_agreement import Agreement, Curve, agreement
+from hpsearch.narrowing.stage_length import measured
 from hpsearch.search.trials import TrialRecord
 from hpsearch.space.space import SearchSpace, tuples
 from hpsearch.storage.folder import RunFolder

@@ -4,7 +4,7 @@ import math
 
 from hpsearch.config.config import SearchConfig
 from hpsearch.config.sections.stage_sections import ENUMERATING
-from hpsearch.narrowing.stages import widest
+from hpsearch.narrowing.narrow import widest
 from hpsearch.sampling.studies import StageStudy
 from hpsearch.sampling.surrogate.proposals import Model
 from hpsearch.space.space import SearchSpace

@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 
 from hpsearch.config.config import SearchConfig
-from hpsearch.narrowing.stages import Verdict
+from hpsearch.narrowing.narrow import Verdict
 from hpsearch.search import events as ev
 from hpsearch.search.retention import Retention, orphaned
 from hpsearch.search.stage_sequence import PastStage, Stage, StageSequence

@@ -12,7 +12,7 @@ from typing import Any
 from hpsearch.config.config import SearchConfig
 from hpsearch.config.rules import num_promoted
 from hpsearch.config.sections.stage_sections import LEARNING
-from hpsearch.narrowing.stages import StageResult, Verdict, conclude, promoted
+from hpsearch.narrowing.narrow import StageResult, Verdict, conclude, promoted
 from hpsearch.sampling.pruners import referee
 from hpsearch.sampling.surrogate.proposals import Model
 from hpsearch.search.exploration import Exploration

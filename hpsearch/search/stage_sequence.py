@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from hpsearch.config.config import SearchConfig
 from hpsearch.config.pilots import Pilot
 from hpsearch.config.rules import num_promoted
-from hpsearch.narrowing.agreement import Agreement, Curve, agreement
-from hpsearch.narrowing.lengths import measured
-from hpsearch.narrowing.stages import Verdict
+from hpsearch.narrowing.narrow import Verdict
+from hpsearch.narrowing.rank_agreement import Agreement, Curve, agreement
+from hpsearch.narrowing.stage_length import measured
 from hpsearch.search.observations import surrogate_model
 from hpsearch.search.rescoring import RescoringRun
 from hpsearch.search.stage_run import StageRun

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from hpsearch.config.config import SearchConfig
 from hpsearch.config.pilots import Length, Pilot
-from hpsearch.narrowing.agreement import ENOUGH, spearman
+from hpsearch.narrowing.rank_agreement import ENOUGH, spearman
 from hpsearch.search.trials import TrialRecord
 
 SOUND: Final = 0.5

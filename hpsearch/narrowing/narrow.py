@@ -47,7 +47,7 @@ def narrow(
 ) -> tuple[SearchSpace, tuple[Verdict, ...]]:
     """Return the next stage's space and a verdict per dimension.
 
-    A range narrows only where `hpsearch.narrowing.evidence` says so, and grows back to best
+    A range narrows only where `hpsearch.narrowing.significance` says so, and grows back to best
     values outside.
 
     Parameters
