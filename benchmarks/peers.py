@@ -14,7 +14,7 @@ from optuna.trial import Trial, TrialState
 from simulated import Curves
 
 from hpsearch.config.config import SearchConfig
-from hpsearch.sampling.suggestions import distribution
+from hpsearch.sampling.distributions import distribution
 from hpsearch.space.space import decode
 from workers import messages
 from workers.nn.spec import NetworkSpec

@@ -11,7 +11,7 @@ from scipy import stats
 from hpsearch.config.sections.stage_sections import NarrowConfig
 from hpsearch.narrowing.narrow import StageResult, narrow
 from hpsearch.narrowing.significance import DRAWS, absence, closeness
-from hpsearch.sampling.surrogate.proposals import Model
+from hpsearch.sampling.surrogate.model import Model
 from hpsearch.search.exploration import Exploration
 from hpsearch.space.dimensions import CategoricalDimension, FloatDimension
 from hpsearch.space.scales import from_unit

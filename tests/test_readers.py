@@ -16,9 +16,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hpsearch.data.readers import tables
-from hpsearch.data.readers.readers import BUILTINS, READERS, read
-from hpsearch.data.readers.tables import Source
+from hpsearch.data.readers import raw_table
+from hpsearch.data.readers.formats import BUILTINS, READERS, read
+from hpsearch.data.readers.raw_table import Source
 from workers.errors import InputError
 
 X = [[1.5, -2.0], [3.0, 4e-3], [5.0, 6.0]]
@@ -252,7 +252,7 @@ def test_npz_headers_that_claim_more_than_there_is() -> None:
 
 
 def test_unpacked_size_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tables, "MAX_BYTES", 10_000)
+    monkeypatch.setattr(raw_table, "MAX_BYTES", 10_000)
     np.savez_compressed("a.npz", x=np.zeros((2000, 5)), y=np.zeros(2000))
     bomb = gzip.compress(b"0," * 50_000)
     for name in ("a.npz", write("a.csv", bomb), write("b.csv", "0," * 50_000)):

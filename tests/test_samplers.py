@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from hpsearch.config.sections.stage_sections import ENUMERATING, LEARNING, SamplerName
 from hpsearch.sampling.samplers import SAMPLERS
 from hpsearch.sampling.studies import StageStudy
-from hpsearch.sampling.surrogate.proposals import Model
+from hpsearch.sampling.surrogate.model import Model
 from hpsearch.space.dimensions import (
     CategoricalDimension,
     FixedDimension,

@@ -17,7 +17,7 @@ from hpsearch.cli.cli import main
 from hpsearch.config.config import SearchConfig
 from hpsearch.data.datasets import Split
 from hpsearch.data.datasets import load as load_data
-from hpsearch.storage import sources
+from hpsearch.storage import data_sources
 from hpsearch.storage.folder import RunFolder
 from tests.support import run_here, tiny_config, write_colours
 from workers.errors import InputError
@@ -147,13 +147,13 @@ def test_the_digest_decides_between_places(
     for there, here in ((right, b"x,colour\n1,red\n"), (b"x,colour\n1,red\n", right)):
         (finished / "data/colours.csv").write_bytes(there)
         Path("data/colours.csv").write_bytes(here)
-        split = sources.load(run.load_config(), run, read)
+        split = data_sources.load(run.load_config(), run, read)
         assert split.x_test is not None
     changed = right.replace(b"red", b"rot")
     (finished / "data/colours.csv").write_bytes(changed)
     Path("data/colours.csv").write_bytes(changed)
     with pytest.raises(InputError, match="data that it began with") as caught:
-        sources.load(run.load_config(), run, read)
+        data_sources.load(run.load_config(), run, read)
     assert all(str(folder) in str(caught.value) for folder in (finished, Path.cwd()))
 
 
@@ -163,10 +163,10 @@ def test_a_run_of_before_knows_the_current_folder_only(
     run = RunFolder(finished / "results/tiny")
     with closing(sqlite3.connect(run.database)) as database, database:
         database.execute("DELETE FROM meta WHERE key = 'begun_in'")
-    assert sources.load(run.load_config(), run, read)
+    assert data_sources.load(run.load_config(), run, read)
     elsewhere(tmp_path / "other", monkeypatch)
     with pytest.raises(InputError, match=r"no data/colours\.csv in .*/other"):
-        sources.load(run.load_config(), run, read)
+        data_sources.load(run.load_config(), run, read)
 
 
 def test_several_files_lie_in_one_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,19 +180,19 @@ def test_several_files_lie_in_one_folder(tmp_path: Path, monkeypatch: pytest.Mon
     data = {"source": "a/train.csv", "target": "colour", "test": {"source": "test.csv"}}
     run, _ = run_here(tiny_config(data=data, stages=stages), tmp_path / "run")
     elsewhere(tmp_path / "copy", monkeypatch)
-    config, first = run.load_config(), sources.load(run.load_config(), run, read)
+    config, first = run.load_config(), data_sources.load(run.load_config(), run, read)
     for name, folder in (("a/train.csv", "deep"), ("train.csv", "flat")):
         (tmp_path / folder / name).parent.mkdir(parents=True)
         shutil.copy(tmp_path / "begun/a/train.csv", tmp_path / folder / name)
         shutil.copy(tmp_path / "begun/test.csv", tmp_path / folder)
     shutil.rmtree(tmp_path / "begun")
     for folder in ("deep", "flat"):
-        split = sources.load(config, run, read, data=tmp_path / folder)
+        split = data_sources.load(config, run, read, data=tmp_path / folder)
         assert first.x_test is not None
         assert split.x_test is not None
         assert np.array_equal(split.x_test, first.x_test)
     with pytest.raises(InputError, match=r"folder of a run's 2 files.*a/train\.csv, test\.csv"):
-        sources.load(config, run, read, data=tmp_path / "flat/train.csv")
+        data_sources.load(config, run, read, data=tmp_path / "flat/train.csv")
 
 
 def test_a_built_in_set_is_everywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 from hpsearch.sampling.surrogate.features import candidates, rows
 from hpsearch.sampling.surrogate.gaussian import GaussianProcess
 from hpsearch.sampling.surrogate.inputs import Inputs
-from hpsearch.sampling.surrogate.proposals import Model
+from hpsearch.sampling.surrogate.model import Model
 from hpsearch.space.dimensions import CategoricalDimension, FloatDimension, IntDimension
 from hpsearch.space.space import SearchSpace
 from tests.pretence import Pretence

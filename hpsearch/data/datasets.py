@@ -11,8 +11,8 @@ from threadpoolctl import threadpool_limits
 
 from hpsearch.config.sections.sections import DataConfig
 from hpsearch.data.labels import Labels, encode
-from hpsearch.data.readers.readers import read
-from hpsearch.data.readers.tables import Source, Table
+from hpsearch.data.readers.formats import read
+from hpsearch.data.readers.raw_table import Source, Table
 from hpsearch.data.splits import Part, split
 from workers.data import target_scale
 from workers.data.data import Dataset

@@ -12,8 +12,8 @@ from hpsearch.config.sections.sections import DataConfig, SplitConfig
 from hpsearch.data import folds
 from hpsearch.data.folds import Pool, Rows
 from hpsearch.data.labels import as_text
-from hpsearch.data.readers.readers import BUILTINS, file_format, read
-from hpsearch.data.readers.tables import Source, Table, shown
+from hpsearch.data.readers.formats import BUILTINS, file_format, read
+from hpsearch.data.readers.raw_table import Source, Table, shown
 from workers.errors import InputError
 
 

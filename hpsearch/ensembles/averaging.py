@@ -11,7 +11,7 @@ from hpsearch.ensembles import ensemble, model
 from hpsearch.ensembles.ensemble import Ensemble
 from hpsearch.ensembles.selection import BLIND
 from hpsearch.results.tables import Results
-from hpsearch.storage import sources
+from hpsearch.storage import data_sources
 from hpsearch.storage.folder import RunFolder
 from workers.errors import InputError
 
@@ -57,7 +57,7 @@ def make_ensemble(
     Returns the number of members, the path, and the scores; those of the test set only if
     ``test`` asks for them. What can be made without the run's data is made: then there are no
     scores, and ``unscored`` says why. ``data`` is where they lie now, see
-    `hpsearch.storage.sources.load`.
+    `hpsearch.storage.data_sources.load`.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def make_ensemble(
     needed = test or data is not None or method not in BLIND
     split, scores = None, dict[str, Any]()
     try:
-        split = sources.load(config, run, _read, data=data)
+        split = data_sources.load(config, run, _read, data=data)
     except InputError as error:
         if needed:
             raise

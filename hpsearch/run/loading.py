@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from hpsearch.config.config import SearchConfig
 from hpsearch.run.background import Background
 from hpsearch.run.interrupts import Interrupts
-from hpsearch.storage import sources
+from hpsearch.storage import data_sources
 from hpsearch.storage.folder import RunFolder
 from workers.data.data import Dataset
 
@@ -19,7 +19,7 @@ def load(
 ) -> tuple["Split", list[str]]:
     """Return a config's data and warnings; those of a ``run`` that goes on must be its own.
 
-    They may lie in another ``place`` now, see `hpsearch.storage.sources.load`.
+    They may lie in another ``place`` now, see `hpsearch.storage.data_sources.load`.
 
     Raises
     ------
@@ -35,7 +35,7 @@ def load(
         warnings.clear()
         return load_data(config, warnings.append)
 
-    split = read(config) if run is None else sources.load(config, run, read, data=place)
+    split = read(config) if run is None else data_sources.load(config, run, read, data=place)
     return split, warnings
 
 

@@ -20,7 +20,7 @@ from hpsearch.run import creation
 from hpsearch.run.background import Background
 from hpsearch.run.interrupts import Interrupts
 from hpsearch.run.loading import Loading, load
-from hpsearch.storage import run_log, sources
+from hpsearch.storage import data_sources, run_log
 from hpsearch.storage.folder import RunFolder
 from hpsearch.storage.store import Store
 from workers.data.data import Dataset
@@ -76,7 +76,7 @@ def run(
         if going_on:
             creation.check_config(config, folder)
             if folder.summary.is_file():
-                if data is not None or sources.found(config, folder):
+                if data is not None or data_sources.found(config, folder):
                     load(config, folder, data)
                 return _finished(folder, take_over=take_over)
             creation.check_arithmetic(folder)

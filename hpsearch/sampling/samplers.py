@@ -14,9 +14,9 @@ from optuna.samplers import BaseSampler
 from optuna.study import Study
 from optuna.trial import Trial, TrialState
 
-from hpsearch.sampling.suggestions import distribution, known, suggest
-from hpsearch.sampling.surrogate.proposals import Model, Seen
-from hpsearch.space.grids import points
+from hpsearch.sampling.distributions import distribution, known, suggest
+from hpsearch.sampling.surrogate.model import Model, Seen
+from hpsearch.space.grid import points
 from hpsearch.space.space import SearchSpace, encode
 from workers.seeds import Purpose, generator, integer
 

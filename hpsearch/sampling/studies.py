@@ -14,9 +14,9 @@ import optuna
 from optuna.trial import TrialState
 from threadpoolctl import threadpool_limits
 
+from hpsearch.sampling.distributions import known
 from hpsearch.sampling.samplers import SAMPLERS, Ask, Propose, key
-from hpsearch.sampling.suggestions import known
-from hpsearch.sampling.surrogate.proposals import Model
+from hpsearch.sampling.surrogate.model import Model
 from hpsearch.space.space import SearchSpace, decode, encode
 
 STATES = {

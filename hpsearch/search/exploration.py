@@ -6,7 +6,7 @@ from hpsearch.config.config import SearchConfig
 from hpsearch.config.sections.stage_sections import ENUMERATING
 from hpsearch.narrowing.narrow import widest
 from hpsearch.sampling.studies import StageStudy
-from hpsearch.sampling.surrogate.proposals import Model
+from hpsearch.sampling.surrogate.model import Model
 from hpsearch.space.space import SearchSpace
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from hpsearch.config.config import SearchConfig
-from hpsearch.sampling.surrogate.proposals import Model
+from hpsearch.sampling.surrogate.model import Model
 from hpsearch.search.trials import TrialRecord
 
 Scores = dict[float, float | None]

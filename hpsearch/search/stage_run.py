@@ -14,7 +14,7 @@ from hpsearch.config.rules import num_promoted
 from hpsearch.config.sections.stage_sections import LEARNING
 from hpsearch.narrowing.narrow import StageResult, Verdict, conclude, promoted
 from hpsearch.sampling.pruners import referee
-from hpsearch.sampling.surrogate.proposals import Model
+from hpsearch.sampling.surrogate.model import Model
 from hpsearch.search.exploration import Exploration
 from hpsearch.search.observations import learned
 from hpsearch.search.trials import TrialRecord

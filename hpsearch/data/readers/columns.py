@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from hpsearch.data.readers.tables import Source, Table, listed, shown
+from hpsearch.data.readers.raw_table import Source, Table, listed, shown
 from workers.errors import InputError
 
 _TARGETS = ("target", "label", "class", "y")

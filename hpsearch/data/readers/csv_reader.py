@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.csv
 
 from hpsearch.data.readers.columns import assemble, choose
-from hpsearch.data.readers.tables import Source, Table, read_bytes, shown
+from hpsearch.data.readers.raw_table import Source, Table, read_bytes, shown
 from workers.errors import InputError
 
 _CELL = re.compile(r"column #(\d+): Row #(\d+): .* invalid value (.*)", re.DOTALL)

@@ -3,7 +3,7 @@
 import pyarrow.parquet
 
 from hpsearch.data.readers.columns import assemble, choose
-from hpsearch.data.readers.tables import Source, Table, check_size, regular_file, shown
+from hpsearch.data.readers.raw_table import Source, Table, check_size, regular_file, shown
 from workers.errors import InputError
 
 

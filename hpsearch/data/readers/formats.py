@@ -8,10 +8,10 @@ import numpy as np
 import sklearn.datasets
 from sklearn.utils import Bunch
 
-from hpsearch.data.readers.arrays import array_table, read_idx, read_npz
+from hpsearch.data.readers.array_reader import array_table, read_idx, read_npz
 from hpsearch.data.readers.csv_reader import read_csv
 from hpsearch.data.readers.parquet_reader import read_parquet
-from hpsearch.data.readers.tables import Source, Table, regular_file, shown
+from hpsearch.data.readers.raw_table import Source, Table, regular_file, shown
 from workers.errors import InputError
 
 READERS: dict[str, Callable[[Source], Table]] = {

@@ -63,7 +63,7 @@ def _is_of(split: "Split", meta: Mapping[str, Any]) -> bool:
     digest = meta.get("data_digest")
     if split.digest == digest:
         return True
-    from hpsearch.data.rounding import digest_of_before
+    from hpsearch.data.old_digest import digest_of_before
 
     return meta.get("arithmetic", 1) == 1 and digest_of_before(split) == digest
 
@@ -116,7 +116,7 @@ def _is_file(path: Path | str) -> bool:
 
 def _files(data: DataConfig) -> list[str]:
     """Return the paths of the files that a config's data come from."""
-    from hpsearch.data.readers.readers import BUILTINS  # scikit-learn is long to import
+    from hpsearch.data.readers.formats import BUILTINS  # scikit-learn is long to import
 
     parts = [part for part in (data, data.validation, data.test) if part is not None]
     paths = [path for part in parts for path in (part.source, part.labels)]
