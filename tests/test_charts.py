@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpsearch.charts import axes
-from hpsearch.charts.charts import Frame, line
+from hpsearch.charts.frame import Frame, line
 from hpsearch.charts.marks import Mark, thinned
 from hpsearch.charts.markup import cut, escape, join, tag
 

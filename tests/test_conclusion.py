@@ -11,7 +11,7 @@ import pytest
 
 from hpsearch.data import datasets
 from hpsearch.ensembles import ensemble, model
-from hpsearch.ensembles.averaging import make_ensemble
+from hpsearch.ensembles.run_ensembles import make_ensemble
 from hpsearch.results.tables import Results
 from hpsearch.run import conclusion
 from hpsearch.search import trials

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpsearch.diagnosis.diagnosis import (
+from hpsearch.diagnosis.learning_curves import (
     Reading,
     diagnose,
     read_average,

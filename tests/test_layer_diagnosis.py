@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from hpsearch.diagnosis.diagnosis import Reading
-from hpsearch.diagnosis.layer_diagnosis import diagnose_layers
+from hpsearch.diagnosis.layers import diagnose_layers
+from hpsearch.diagnosis.learning_curves import Reading
 from hpsearch.storage.sqlite.rows import LayerRow
 from tests.test_report import Builder
 from workers.messages import EpochReport

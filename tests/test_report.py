@@ -15,10 +15,10 @@ from click.testing import CliRunner
 
 from hpsearch.cli.cli import main
 from hpsearch.reporting import report
-from hpsearch.reporting.report_curves import finalists
-from hpsearch.reporting.report_data import load
-from hpsearch.reporting.report_failures import grouped
-from hpsearch.reporting.report_style import DARK, LIGHT
+from hpsearch.reporting.curves import finalists
+from hpsearch.reporting.data import load
+from hpsearch.reporting.failures import grouped
+from hpsearch.reporting.style import DARK, LIGHT
 from hpsearch.run.conclusion import reload
 from hpsearch.storage.folder import RunFolder
 from hpsearch.storage.store import Store

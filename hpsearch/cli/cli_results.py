@@ -47,10 +47,10 @@ def ensemble(run: Path, top: int, weights: str | None, **how: Any) -> None:
     best are averaged without a score.
     """
     from hpsearch.cli import show
-    from hpsearch.ensembles import averaging
+    from hpsearch.ensembles import run_ensembles
 
     averaged = None if weights is None else weights == "averaged"
-    made = averaging.make_ensemble(run, size=top, averaged=averaged, **how)
+    made = run_ensembles.make_ensemble(run, size=top, averaged=averaged, **how)
     show.show_ensemble(made)
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from hpsearch.config.networks import parse_network
 from hpsearch.data import label_types
 from hpsearch.data.label_types import Label
-from hpsearch.ensembles.fitted import FittedNetwork, Floats, fitted
+from hpsearch.ensembles.fitted_network import FittedNetwork, Floats, fitted
 from workers.checkpoints import checkpoints
 from workers.checkpoints.checkpoints import Snapshot
 from workers.errors import CheckpointError, InputError

@@ -11,10 +11,10 @@ from typing import Final
 
 from hpsearch.charts.marks import legend, stage_entries
 from hpsearch.charts.markup import Markup, cut, join, literal, tag
-from hpsearch.reporting import report_charts, report_head, report_layers, report_tables
-from hpsearch.reporting.report_curves import curves
-from hpsearch.reporting.report_data import RunData, load
-from hpsearch.reporting.report_style import style_sheet
+from hpsearch.reporting import head, layers, tables, trial_charts
+from hpsearch.reporting.curves import curves
+from hpsearch.reporting.data import RunData, load
+from hpsearch.reporting.style import style_sheet
 from hpsearch.storage.folder import RunFolder
 from workers.checkpoints import files
 from workers.errors import InputError, RunError
@@ -74,7 +74,7 @@ def write_if_possible(path: Path) -> None:
 def page(run: RunData) -> str:
     """Return the report's HTML, the same for the same run."""
     title = f"{run.name}: {run.metric}"
-    head = tag(
+    about = tag(
         "head",
         tag("meta", charset="utf-8"),
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
@@ -84,29 +84,29 @@ def page(run: RunData) -> str:
         tag("style", literal(style_sheet())),
     )
     sections = [tag("section", tag("h2", name), body) for name, body in _sections(run)]
-    main = tag("main", _title(run), report_head.head(run), *sections, _foot())
-    return f"<!DOCTYPE html>\n{tag('html', head, tag('body', main), lang='en')}\n"
+    main = tag("main", _title(run), head.head(run), *sections, _foot())
+    return f"<!DOCTYPE html>\n{tag('html', about, tag('body', main), lang='en')}\n"
 
 
 def _sections(run: RunData) -> Iterator[tuple[str, Markup]]:
-    yield "Stages", report_tables.stages(run)
+    yield "Stages", tables.stages(run)
     if run.dimensions:
         yield "Score against each hyperparameter", _dimensions(run)
     if run.trials:
-        yield "Progress", tag("figure", report_charts.progress_chart(run))
+        yield "Progress", tag("figure", trial_charts.progress_chart(run))
     finalists = curves(run)
     if finalists is not None:
         yield "Learning curves of the finalists", finalists
-    layers = report_layers.layers(run)
-    if layers is not None:
-        yield "Layers of the best trials", layers
-    yield "Leaderboard", report_tables.leaderboard(run)
+    layered = layers.layers(run)
+    if layered is not None:
+        yield "Layers of the best trials", layered
+    yield "Leaderboard", tables.leaderboard(run)
     if run.rescored:
-        yield "Finalists on fresh seeds", report_tables.rescored(run)
-    yield "Failed trials", report_tables.failures(run)
+        yield "Finalists on fresh seeds", tables.rescored(run)
+    yield "Failed trials", tables.failures(run)
     if run.members:
-        yield "The ensemble", report_tables.members(run)
-    yield "How to reproduce", report_tables.reproduce(run)
+        yield "The ensemble", tables.members(run)
+    yield "How to reproduce", tables.reproduce(run)
 
 
 def _title(run: RunData) -> Markup:
@@ -142,7 +142,7 @@ def _dimension(run: RunData, name: str) -> Markup:
         )
         for stage, verdict in verdicts
     ]
-    chart = report_charts.dimension_chart(run, name)
+    chart = trial_charts.dimension_chart(run, name)
     return tag("figure", chart, tag("figcaption", tag("ul", *items)))
 
 

@@ -8,8 +8,8 @@ from typing import Any
 from hpsearch.config.config import SearchConfig
 from hpsearch.data.datasets import Split
 from hpsearch.ensembles import ensemble, model
-from hpsearch.ensembles.averaging import build_ensemble, score
 from hpsearch.ensembles.ensemble import Ensemble
+from hpsearch.ensembles.run_ensembles import build_ensemble, score
 from hpsearch.narrowing.verdicts import Verdict
 from hpsearch.results.failures import nothing_completed
 from hpsearch.results.finalists import finalists, winner

@@ -129,7 +129,7 @@ def _train(
     interrupts: Interrupts,
 ) -> "Search":
     """Perform the search until every stage is over, and part with the workers."""
-    from hpsearch.ensembles.fitted import warm_up
+    from hpsearch.ensembles.fitted_network import warm_up
     from hpsearch.run import sizes
     from hpsearch.run.master import Master, tidy
     from hpsearch.run.restoring import prepare

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from hpsearch.reporting.report_data import RunData, is_number
+from hpsearch.reporting.data import RunData, is_number
 from hpsearch.space.space import text_of
 from hpsearch.storage.sqlite.rows import TrialRow
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from statistics import median
 from typing import Final
 
-from hpsearch.diagnosis.diagnosis import Reading
+from hpsearch.diagnosis.learning_curves import Reading
 from hpsearch.storage.sqlite.rows import LayerRow
 
 GOOD_RATIO: Final = 1e-3

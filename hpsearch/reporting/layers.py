@@ -5,12 +5,12 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from hpsearch.charts import axes
-from hpsearch.charts.charts import Frame, line
+from hpsearch.charts.frame import Frame, line
 from hpsearch.charts.marks import legend
 from hpsearch.charts.markup import Markup, join, table, tag
-from hpsearch.diagnosis.layer_diagnosis import GOOD_RATIO, diagnose_layers
-from hpsearch.reporting.report_curves import finalists, readings
-from hpsearch.reporting.report_data import RunData
+from hpsearch.diagnosis.layers import GOOD_RATIO, diagnose_layers
+from hpsearch.reporting.curves import finalists, readings
+from hpsearch.reporting.data import RunData
 from hpsearch.storage.sqlite.rows import LayerRow
 
 BEST: Final = 3

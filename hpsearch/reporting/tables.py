@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from hpsearch.charts.markup import Child, Markup, cut, join, table, tag
 from hpsearch.config.rules import RESCORE
-from hpsearch.reporting.report_data import RunData, is_number
-from hpsearch.reporting.report_failures import grouped
-from hpsearch.reporting.report_head import score_text
+from hpsearch.reporting.data import RunData, is_number
+from hpsearch.reporting.failures import grouped
+from hpsearch.reporting.head import score_text
 from hpsearch.space.space import describe, text_of
 from hpsearch.storage.sqlite.rows import StageRow, TrialRow
 

@@ -6,10 +6,10 @@ from typing import Final
 
 from hpsearch.charts import axes
 from hpsearch.charts.axes import Axis
-from hpsearch.charts.charts import ROW, Frame, band, line, rule
+from hpsearch.charts.frame import ROW, Frame, band, line, rule
 from hpsearch.charts.marks import Mark, crosses, points, ring, thinned
 from hpsearch.charts.markup import Markup, cut
-from hpsearch.reporting.report_data import RunData, is_number
+from hpsearch.reporting.data import RunData, is_number
 from hpsearch.space.dimensions import CategoricalDimension, FixedDimension, IntDimension, Numeric
 from hpsearch.space.space import text_of
 from hpsearch.storage.sqlite.rows import TrialRow

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hpsearch.charts.markup import Markup, cut, join, table, tag
-from hpsearch.reporting.report_data import RunData, is_number
+from hpsearch.reporting.data import RunData, is_number
 
 
 def head(run: RunData) -> Markup:

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from typing import Final
 
 from hpsearch.charts import axes
-from hpsearch.charts.charts import Frame, line
+from hpsearch.charts.frame import Frame, line
 from hpsearch.charts.marks import legend
 from hpsearch.charts.markup import Markup, cut, join, tag
-from hpsearch.diagnosis.diagnosis import Reading, diagnose
-from hpsearch.reporting.report_data import RunData
+from hpsearch.diagnosis.learning_curves import Reading, diagnose
+from hpsearch.reporting.data import RunData
 from hpsearch.space.space import text_of
 from hpsearch.storage.sqlite.rows import EpochRow, TrialRow
 
