@@ -27,7 +27,7 @@ from hpsearch.data import datasets
 from hpsearch.ensembles.ensemble import Ensemble
 from hpsearch.ensembles.model import load
 from hpsearch.execution.executors import SerialExecutor
-from hpsearch.run.conclusion import score
+from hpsearch.run.summary import score
 from workers.messages import RunSettings
 
 RATE = {"type": "float", "low": 1e-6, "high": 10.0, "log": True}

@@ -36,20 +36,20 @@ def marked(owner, name, moment):
     setattr(owner, name, timed)
 
 from hpsearch.cli import cli
-from hpsearch.run import loading
+from hpsearch.run import data_loading
 from hpsearch.run import session
 
 mark("config")
-marked(loading, "load", "data")
+marked(data_loading, "load", "data")
 make = session.make_executor
 
 def traced(*arguments, **options):
     import ray
     mark("ray imported")
-    from hpsearch.run import conclusion
+    from hpsearch.run import summary
     from hpsearch.execution import ray_executor
     marked(ray, "init", "ray started")
-    marked(conclusion, "conclude", "concluded")
+    marked(summary, "conclude", "concluded")
     wait = ray_executor.RayExecutor.wait
     def watched(self, seconds):
         events = wait(self, seconds)

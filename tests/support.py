@@ -16,7 +16,7 @@ from hpsearch.config.config import SearchConfig, build
 from hpsearch.execution.backend import Backend, BackendOptions
 from hpsearch.reporting import report
 from hpsearch.run import session
-from hpsearch.run.conclusion import Conclusion
+from hpsearch.run.summary import Outcome
 from hpsearch.search.search import Search
 from hpsearch.storage.folder import RunFolder
 from workers.messages import Checkpoint, EpochReport
@@ -97,7 +97,7 @@ def quiet(workers: int, backend: Backend) -> Any:
     return lambda search: None
 
 
-def run_here(config: SearchConfig, path: Path, **options: Any) -> tuple[RunFolder, Conclusion]:
+def run_here(config: SearchConfig, path: Path, **options: Any) -> tuple[RunFolder, Outcome]:
     """Run a search in this process and return its folder and what it came to."""
     folder = RunFolder(path)
     begin = options.pop("begin", quiet)

@@ -23,7 +23,7 @@ from click.testing import CliRunner, Result
 import hpsearch
 from hpsearch.cli.cli import main
 from hpsearch.run import session
-from hpsearch.run.interrupts import Interrupted
+from hpsearch.run.signals import Interrupted
 from hpsearch.storage.folder import RunFolder
 from tests.support import blobs, tiny, write_colours
 from workers.errors import RunError

@@ -13,7 +13,7 @@ from hpsearch.data import datasets
 from hpsearch.ensembles import ensemble, model
 from hpsearch.ensembles.run_ensembles import make_ensemble
 from hpsearch.results.tables import Results
-from hpsearch.run import conclusion
+from hpsearch.run import summary
 from hpsearch.search import trials
 from hpsearch.search.search import Search
 from hpsearch.storage.folder import RunFolder
@@ -189,7 +189,7 @@ def test_other_data_make_no_ensemble(data_folder: Path, tmp_path: Path) -> None:
 
 
 def test_a_summary_is_read_as_it_was_written(run: RunFolder) -> None:
-    again = conclusion.reload(run)
+    again = summary.reload(run)
     assert again.summary == summary_of(run)
     assert [v.to_json() for v in again.verdicts] == [
         {k: tuple(x) if isinstance(x, list) else x for k, x in border.items()}
@@ -202,7 +202,7 @@ def test_a_damaged_summary_is_told(colours_run: RunFolder, tmp_path: Path, text:
     copy = copied(colours_run, tmp_path / "copy")
     copy.summary.write_text(text)
     with pytest.raises(RunError, match="remove it and resume"):
-        conclusion.reload(copy)
+        summary.reload(copy)
 
 
 def test_a_summary_holds_no_numbers_that_json_has_not(run: RunFolder) -> None:
@@ -261,6 +261,6 @@ def test_a_summary_of_before_is_shown_with_the_names_of_now(colours_run: RunFold
     before = json.dumps(now).replace("_log_loss", "_loss")
     try:
         colours_run.summary.write_text(before)
-        assert conclusion.reload(colours_run).summary == now
+        assert summary.reload(colours_run).summary == now
     finally:
         colours_run.summary.write_text(json.dumps(now, indent=2) + "\n")

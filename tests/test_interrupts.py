@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from hpsearch.execution.cluster import local_cluster
-from hpsearch.run.interrupts import SIGNALS, Interrupted, Interrupts
+from hpsearch.run.signals import SIGNALS, Interrupted, Interrupts
 from hpsearch.storage.folder import RunFolder
 from hpsearch.storage.store import Store
 from tests.commands import Command, Ended, acknowledged, write_config
@@ -129,10 +129,10 @@ def test_nothing_is_left_of_it() -> None:
 
 STUCK = """
 import hashlib, subprocess, sys
-from hpsearch.run import interrupts
+from hpsearch.run import signals
 from hpsearch.execution.cluster import local_cluster
-interrupts.GRACE_SECONDS = 0.3
-noted = interrupts.Interrupts()
+signals.GRACE_SECONDS = 0.3
+noted = signals.Interrupts()
 folder = local_cluster.make_folder()
 with local_cluster.variable(local_cluster.MARK, str(folder)):
     subprocess.Popen(["sleep", "1000"])

@@ -14,9 +14,9 @@ import pytest
 from hpsearch.config.config import SearchConfig
 from hpsearch.data import datasets
 from hpsearch.execution.cluster.machine import Memory
-from hpsearch.run import sizes
+from hpsearch.run import memory_check
 from hpsearch.run.master import Master, tidy
-from hpsearch.run.restoring import prepare
+from hpsearch.run.restore import prepare
 from hpsearch.search import events as ev
 from hpsearch.search.events import Event, Reported, WorkerLost, WorkerReady
 from hpsearch.search.search import Search
@@ -145,7 +145,7 @@ def go_on(
     with Store.open(folder.database) as store, closing(puppets):
         tidy(folder, store)
         search = prepare(config, store, data, workers=2)
-        fits = partial(sizes.check_grown, config, data, Memory(memory))
+        fits = partial(memory_check.check_grown, config, data, Memory(memory))
         Master(search, folder=folder, store=store, executor=puppets, check=fits).run(watch)
         assert search.finished
         tidy(folder, store)

@@ -19,7 +19,7 @@ from hpsearch.reporting.curves import finalists
 from hpsearch.reporting.data import load
 from hpsearch.reporting.failures import grouped
 from hpsearch.reporting.style import DARK, LIGHT
-from hpsearch.run.conclusion import reload
+from hpsearch.run.summary import reload
 from hpsearch.storage.folder import RunFolder
 from hpsearch.storage.store import Store
 from tests.support import run_here, tiny_config
@@ -301,15 +301,15 @@ def test_a_run_in_progress(made: Builder) -> None:
 
 def test_a_finished_run_shows_what_its_summary_says(colours_run: RunFolder) -> None:
     page = Page(colours_run.report.read_text(encoding="utf-8"))
-    conclusion = reload(colours_run)
-    best, ensemble = conclusion.summary["best"], conclusion.summary["ensemble"]
+    outcome = reload(colours_run)
+    best, ensemble = outcome.summary["best"], outcome.summary["ensemble"]
     head = ["val_accuracy", "test_accuracy", "val_log_loss", "test_log_loss"]
     scores = [[f"{model[name]:.4f}" for name in head] for model in (best, ensemble)]
     rows = [["".join(cell.itertext()) for cell in row] for row in page.root.iter("tr")]
     assert ["", *head] in rows
     assert [f"best single (trial {best['trial']})", *scores[0]] in rows
     assert ["ensemble of 3 (top)", *scores[1]] in rows
-    assert all(v.text.removeprefix(f"{v.name}: ") in page.words for v in conclusion.verdicts)
+    assert all(v.text.removeprefix(f"{v.name}: ") in page.words for v in outcome.verdicts)
     assert f"hpsearch predict {colours_run.path}" in page.words
     assert "not concluded" not in page.words
     drawn = page.marks("val_accuracy against learning_rate")
@@ -485,8 +485,8 @@ def test_a_failing_report_does_not_hide_the_result(
         raise ZeroDivisionError
 
     monkeypatch.setattr(report, "page", fail)
-    folder, conclusion = run_here(tiny_config(), tmp_path / "tiny")
-    assert conclusion.summary["trials"] == 10
+    folder, outcome = run_here(tiny_config(), tmp_path / "tiny")
+    assert outcome.summary["trials"] == 10
     assert not folder.report.exists()
     assert "the report was not written" in folder.log.read_text()
 

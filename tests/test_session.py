@@ -20,10 +20,10 @@ from hpsearch.execution.backend import Backend
 from hpsearch.execution.executors import SerialExecutor
 from hpsearch.reporting import report
 from hpsearch.results.tables import Results
-from hpsearch.run import conclusion
-from hpsearch.run.interrupts import SIGNALS, Interrupted
+from hpsearch.run import summary
 from hpsearch.run.master import Watch
 from hpsearch.run.session import Begin
+from hpsearch.run.signals import SIGNALS, Interrupted
 from hpsearch.search import trials
 from hpsearch.search.search import Search
 from hpsearch.storage.folder import RunFolder
@@ -219,7 +219,7 @@ def test_signals_are_answered_again_once_the_cluster_is_left(
         raise AssertionError("it went on")
 
     monkeypatch.setattr(SerialExecutor, "disconnect", disconnect)
-    monkeypatch.setattr(conclusion, "conclude", conclude)
+    monkeypatch.setattr(summary, "conclude", conclude)
     with pytest.raises(Interrupted):
         run_here(colours_run.load_config(), tmp_path / "tiny")
 
@@ -264,13 +264,13 @@ def test_another_seed_makes_a_difference(tmp_path: Path) -> None:
 
 
 def test_diverged_trials_are_failed_and_never_best(tmp_path: Path) -> None:
-    run, conclusion = run_here(tiny_config(**SCENARIOS["diverging"]), tmp_path / "run")
+    run, outcome = run_here(tiny_config(**SCENARIOS["diverging"]), tmp_path / "run")
     frame = Results.load(run.path).trials.set_index("trial")
     failed = frame[frame["state"] == "failed"]
     assert 0 < len(failed) < len(frame)
     assert failed["reason"].str.contains(r"became (?:nan|-?inf) in epoch \d").all()
-    assert conclusion.summary["failed"] == len(failed)
-    assert frame.loc[conclusion.summary["best"]["trial"], "state"] == "complete"
+    assert outcome.summary["failed"] == len(failed)
+    assert frame.loc[outcome.summary["best"]["trial"], "state"] == "complete"
     kept = Results.load(run.path).checkpoints
     assert not set(kept["trial"]) & set(failed.index)
 
@@ -325,8 +325,8 @@ def test_a_name_that_exists_says_both_ways_out(tmp_path: Path) -> None:
 
 def test_overwriting_begins_anew(tmp_path: Path) -> None:
     run_here(tiny_config(), tmp_path / "run")
-    run, conclusion = run_here(tiny_config(study__seed=9), tmp_path / "run", overwrite=True)
-    assert conclusion.summary["seed"] == 9
+    run, outcome = run_here(tiny_config(study__seed=9), tmp_path / "run", overwrite=True)
+    assert outcome.summary["seed"] == 9
     assert Results.load(run.path).seed == 9
     assert list(tmp_path.iterdir()) == [run.path]
 
@@ -371,10 +371,10 @@ def test_a_run_goes_on_under_the_arithmetic_it_began_with_only(tmp_path: Path) -
     with pytest.raises(InputError, match="that of a later hpsearch"):
         run_here(tiny_config(), path, resume=True)
     began_under(path, arithmetic.GENERATION)
-    _, conclusion = run_here(tiny_config(), path, resume=True)
+    _, outcome = run_here(tiny_config(), path, resume=True)
     began_under(path, None)
     again = run_here(tiny_config(), path, resume=True)[1].summary
-    assert again == json.loads(json.dumps(conclusion.summary))
+    assert again == json.loads(json.dumps(outcome.summary))
 
 
 def began_under(run: Path, generation: int | None) -> None:

@@ -15,8 +15,8 @@ from rich.console import Console
 from hpsearch.cli import show
 from hpsearch.cli.show_tables import print_frame, score_text
 from hpsearch.results.tables import Results
-from hpsearch.run.conclusion import Conclusion, reload
 from hpsearch.run.preflight import Preflight
+from hpsearch.run.summary import Outcome, reload
 from hpsearch.storage.folder import RunFolder
 from workers.nn.checks.gradient_check import Finding
 
@@ -25,8 +25,8 @@ def screen(width: int, *, terminal: bool) -> Console:
     return Console(file=io.StringIO(), force_terminal=terminal, width=width, color_system=None)
 
 
-def concluded(run: RunFolder, console: Console, conclusion: Conclusion | None = None) -> str:
-    show.show_conclusion(console, run, Results.load(run.path), conclusion or reload(run))
+def concluded(run: RunFolder, console: Console, outcome: Outcome | None = None) -> str:
+    show.show_outcome(console, run, Results.load(run.path), outcome or reload(run))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -68,11 +68,11 @@ def test_the_leaders_are_the_best_completed_trials(colours_run: RunFolder, tmp_p
 
 
 def test_a_best_value_at_a_border_is_warned_of(colours_run: RunFolder) -> None:
-    conclusion = reload(colours_run)
-    first, *others = conclusion.verdicts
+    outcome = reload(colours_run)
+    first, *others = outcome.verdicts
     at_border = replace(first, at_border="high", text="learning_rate: best 1 lies at the border")
     inside = [replace(verdict, at_border=None) for verdict in others]
-    changed = Conclusion(conclusion.summary, [at_border, *inside])
+    changed = Outcome(outcome.summary, [at_border, *inside])
     text = concluded(colours_run, screen(40, terminal=False), changed)
     assert "warning: stage coarse: learning_rate: best 1 lies at the border\n" in text
     assert f"borders: {len(inside)} of {len(inside) + 1} best values lie inside" in text
@@ -85,16 +85,14 @@ def test_a_regression_shows_its_own_metrics(line_run: RunFolder) -> None:
 
 
 def test_without_a_test_set_nothing_is_said_of_one(colours_run: RunFolder, tmp_path: Path) -> None:
-    conclusion = reload(colours_run)
+    outcome = reload(colours_run)
     summary = {
         key: {k: v for k, v in value.items() if not k.startswith("test_")}
         if key in ("best", "ensemble")
         else value
-        for key, value in conclusion.summary.items()
+        for key, value in outcome.summary.items()
     }
-    text = concluded(
-        colours_run, screen(80, terminal=False), Conclusion(summary, conclusion.verdicts)
-    )
+    text = concluded(colours_run, screen(80, terminal=False), Outcome(summary, outcome.verdicts))
     assert "test_" not in text
 
 

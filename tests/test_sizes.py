@@ -6,7 +6,7 @@ import pytest
 
 from hpsearch.data import datasets
 from hpsearch.execution.cluster.machine import Memory
-from hpsearch.run import sizes
+from hpsearch.run import memory_check
 from tests.support import tiny_config
 from workers.errors import InputError, RunError
 
@@ -61,9 +61,9 @@ def test_the_least_that_the_largest_network_needs(
     config = tiny_config(**changes)
     data = datasets.load(config.data, seed=3, chains=config.chains).dataset
     needed = 4 * (parameters * copies + 2 * activations)
-    sizes.check(config, data, Memory(needed))
+    memory_check.check(config, data, Memory(needed))
     with pytest.raises(InputError, match=f" {parameters:,} parameters"):
-        sizes.check(config, data, Memory(needed - 1))
+        memory_check.check(config, data, Memory(needed - 1))
 
 
 def test_the_ranges_of_a_stage_count_in_place_of_the_configs() -> None:
@@ -74,10 +74,10 @@ def test_the_ranges_of_a_stage_count_in_place_of_the_configs() -> None:
     grown = config.search_space.with_ranges({"hidden_layers": (1, 4), "hidden_units": (1, 50)})
     parameters = 4 * 50 + 50 + 3 * (50 * 50 + 50) + 50 * 3 + 3
     needed = 4 * (parameters * 5 + 2 * 16 * (4 * 50 + 3))
-    sizes.check_grown(config, data, Memory(needed), grown)
+    memory_check.check_grown(config, data, Memory(needed), grown)
     with pytest.raises(RunError, match=rf"hidden \[50, 50, 50, 50\].* {parameters:,} parameters"):
-        sizes.check_grown(config, data, Memory(needed - 1), grown)
-    sizes.check_grown(config, data, Memory(needed - 1), config.search_space)
+        memory_check.check_grown(config, data, Memory(needed - 1), grown)
+    memory_check.check_grown(config, data, Memory(needed - 1), config.search_space)
 
 
 def test_the_remedy_is_where_the_memory_goes() -> None:
@@ -85,7 +85,7 @@ def test_the_remedy_is_where_the_memory_goes() -> None:
     for batch, remedy in ((1, "hidden"), ("full", "batch_size")):
         config = tiny_config(network__batch_size=batch)
         with pytest.raises(InputError) as caught:
-            sizes.check(config, data, Memory(0))
+            memory_check.check(config, data, Memory(0))
         assert caught.value.remedy == f"lower {remedy}"
 
 
@@ -97,5 +97,5 @@ def test_small_limits_are_told_apart(memory: float, text: str) -> None:
     config = tiny_config(network__hidden=[10**6, 10**5])
     data = datasets.load(config.data, seed=3).dataset
     with pytest.raises(InputError) as caught:
-        sizes.check(config, data, Memory(memory, "there"))
+        memory_check.check(config, data, Memory(memory, "there"))
     assert text in str(caught.value)

@@ -103,10 +103,10 @@ def test_targets_keep_the_digits_they_have(tmp_path: Path) -> None:
     split = datasets.load(config.data, seed=3)
     assert split.y_test is not None
     assert len(np.unique(np.vstack([*split.y_train, split.y_validation, split.y_test]))) == 400
-    run, conclusion = run_here(config, tmp_path / "run")
+    run, outcome = run_here(config, tmp_path / "run")
     linear = LinearRegression().fit(x[80:], y[80:]).score(x[:80], y[:80])
     assert linear > 0.95
-    assert conclusion.summary["best"]["val_r2"] == pytest.approx(linear, abs=0.01)
+    assert outcome.summary["best"]["val_r2"] == pytest.approx(linear, abs=0.01)
     best = Results.load(run.path).trials["val_mse"].min()
     predicted = model.load(next((run.path / "checkpoints").glob("*.safetensors"))).predict_proba(x)
     assert predicted.dtype == np.float64

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from hpsearch.cli import cli_results, cli_search
-from hpsearch.run.interrupts import Interrupted, Interrupts
+from hpsearch.run.signals import Interrupted, Interrupts
 from workers.errors import HpsearchError, InputError
 
 # Importing makes objects by the hundred thousand, all of them to stay: looking through them for

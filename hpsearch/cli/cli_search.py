@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from hpsearch.cli.paths import DATA, path
-from hpsearch.run.interrupts import Interrupted
+from hpsearch.run.signals import Interrupted
 
 
 class _ConfigCommand(click.Command):
@@ -141,11 +141,11 @@ def _search(config: Any, folder: Any, where: dict[str, Any], **how: Any) -> None
                 _warn(OPEN.format(backend.address))
             return stack.enter_context(display(console, title))(workers, backend.text)
 
-        conclusion = session.run(config, folder, BackendOptions(**where), begin, warn=_warn, **how)
+        outcome = session.run(config, folder, BackendOptions(**where), begin, warn=_warn, **how)
     from hpsearch.cli import show
     from hpsearch.results.tables import Results
 
-    show.show_conclusion(console, folder, Results.load(folder.path), conclusion)
+    show.show_outcome(console, folder, Results.load(folder.path), outcome)
 
 
 @click.command(cls=_ConfigCommand)

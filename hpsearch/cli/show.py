@@ -14,8 +14,8 @@ from hpsearch.cli.console import params_text
 from hpsearch.cli.show_ranges import agreement_lines, finalists_table
 from hpsearch.cli.show_tables import new_table, print_frame, print_table, score_text
 from hpsearch.results.tables import Results
-from hpsearch.run.conclusion import Conclusion
 from hpsearch.run.preflight import Preflight
+from hpsearch.run.summary import Outcome
 from hpsearch.storage.folder import RunFolder
 from workers.errors import InputError
 from workers.nn.checks.gradient_check import Finding
@@ -24,11 +24,9 @@ LEADERS = 10
 VERDICT_STYLES = {"right": "green", "acceptable": "", "unchecked": "yellow"}
 
 
-def show_conclusion(
-    console: Console, run: RunFolder, results: Results, conclusion: Conclusion
-) -> None:
+def show_outcome(console: Console, run: RunFolder, results: Results, outcome: Outcome) -> None:
     """Print the end of a run."""
-    summary = conclusion.summary
+    summary = outcome.summary
     console.print()
     leaders = _leaders(results, summary)
     print_frame(console, leaders, title="Leaderboard", metric=str(summary["metric"]))
@@ -36,7 +34,7 @@ def show_conclusion(
     if summary.get("rescore"):
         print_table(console, finalists_table(summary["rescore"], str(summary["metric"])))
         console.print()
-    for line in [*_borders(conclusion), *agreement_lines(summary.get("agreements", []))]:
+    for line in [*_borders(outcome), *agreement_lines(summary.get("agreements", []))]:
         console.print(line, soft_wrap=True)
     console.print()
     print_table(console, _models(summary))
@@ -67,12 +65,12 @@ def _leaders(results: Results, summary: Any) -> pd.DataFrame:
     return frame[[column for column in columns if column in frame.columns]]
 
 
-def _borders(conclusion: Conclusion) -> list[Text]:
+def _borders(outcome: Outcome) -> list[Text]:
     """One line for each best value at a border, and one for all the others."""
-    at_border = [v for v in conclusion.verdicts if v.at_border is not None]
+    at_border = [v for v in outcome.verdicts if v.at_border is not None]
     lines = [Text(f"warning: stage {v.stage}: {v.text}", style="yellow") for v in at_border]
-    inside = len(conclusion.verdicts) - len(at_border)
-    lines.append(Text(f"borders: {inside} of {len(conclusion.verdicts)} best values lie inside"))
+    inside = len(outcome.verdicts) - len(at_border)
+    lines.append(Text(f"borders: {inside} of {len(outcome.verdicts)} best values lie inside"))
     return lines
 
 

@@ -32,7 +32,7 @@ class Master:
     Parameters
     ----------
     search
-        The logic, as `hpsearch.run.restoring.prepare` returns it.
+        The logic, as `hpsearch.run.restore.prepare` returns it.
     folder, store
         Where checkpoints are removed from, and where everything is written down.
     executor

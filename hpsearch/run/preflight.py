@@ -10,7 +10,7 @@ from hpsearch.config.config import SearchConfig
 from hpsearch.data import datasets
 from hpsearch.data.datasets import Split
 from hpsearch.execution.cluster import machine
-from hpsearch.run import sizes
+from hpsearch.run import memory_check
 from hpsearch.space.dimensions import FixedDimension, FloatDimension, IntDimension
 from hpsearch.space.scales import from_unit
 from workers.data.data import Dataset
@@ -61,7 +61,7 @@ def preflight(config: SearchConfig, warn: Warn | None = None) -> list[Preflight]
     Raises as :func:`load_data` does, and if a network does not fit into memory.
     """
     data = load_data(config, warn).dataset
-    sizes.check(config, data, machine.memory())
+    memory_check.check(config, data, machine.memory())
     return [
         Preflight(params, _findings(config, config.spec(params), data))
         for params in _samples(config)

@@ -18,8 +18,8 @@ from hpsearch.execution.backend import Backend, BackendOptions, locate, make_exe
 from hpsearch.execution.executors import Executor
 from hpsearch.run import creation
 from hpsearch.run.background import Background
-from hpsearch.run.interrupts import Interrupts
-from hpsearch.run.loading import Loading, load
+from hpsearch.run.data_loading import Loading, load
+from hpsearch.run.signals import Interrupts
 from hpsearch.storage import data_sources, run_log
 from hpsearch.storage.folder import RunFolder
 from hpsearch.storage.store import Store
@@ -29,8 +29,8 @@ from workers.nn import machine_code
 
 if TYPE_CHECKING:
     from hpsearch.data.datasets import Split
-    from hpsearch.run.conclusion import Conclusion
     from hpsearch.run.preflight import Warn
+    from hpsearch.run.summary import Outcome
     from hpsearch.search.search import Search
 
 log = logging.getLogger("hpsearch.run.session")
@@ -50,7 +50,7 @@ def run(
     take_over: bool = False,
     data: Path | None = None,
     warn: "Warn | None" = None,
-) -> "Conclusion":
+) -> "Outcome":
     """Search until every stage is over, and conclude.
 
     Nothing is written before the config, the data and the workers have been found good.
@@ -94,9 +94,9 @@ def run(
         )
         stack.callback(executor.close)
         split, warnings = loading.result()
-        from hpsearch.run import sizes
+        from hpsearch.run import memory_check
 
-        sizes.check(config, split.dataset, executor.memory)
+        memory_check.check(config, split.dataset, executor.memory)
         if warn is not None:
             for line in warnings:
                 warn(line)
@@ -114,9 +114,9 @@ def run(
             interrupts=interrupts,
         )
         seconds = time.monotonic() - began
-        conclusion = _conclude(config, folder, split, search, executor, store, seconds=seconds)
+        outcome = _conclude(config, folder, split, search, executor, store, seconds=seconds)
         interrupts.check()  # What is raised in a destructor is lost.
-        return conclusion
+        return outcome
 
 
 def _train(
@@ -130,9 +130,9 @@ def _train(
 ) -> "Search":
     """Perform the search until every stage is over, and part with the workers."""
     from hpsearch.ensembles.fitted_network import warm_up
-    from hpsearch.run import sizes
+    from hpsearch.run import memory_check
     from hpsearch.run.master import Master, tidy
-    from hpsearch.run.restoring import prepare
+    from hpsearch.run.restore import prepare
 
     tidy(folder, store)
     for text in automatic.explained(config):
@@ -149,7 +149,7 @@ def _train(
             warming = Background(warm_up)  # Models predict as soon as the last one is trained.
 
     interrupts.at_once = False
-    fits = partial(sizes.check_grown, config, data, executor.memory)
+    fits = partial(memory_check.check_grown, config, data, executor.memory)
     master = Master(search, folder=folder, store=store, executor=executor, check=fits)
     master.run(watch_and_check)
     executor.disconnect()
@@ -166,27 +166,27 @@ def _conclude(
     store: Store,
     *,
     seconds: float,
-) -> "Conclusion":
+) -> "Outcome":
     """Test what the search has found while its workers die, and write the report."""
     from hpsearch.reporting import report
-    from hpsearch.run.conclusion import conclude
     from hpsearch.run.master import tidy
+    from hpsearch.run.summary import conclude
 
     with closing(Background(executor.close)) as ending:
-        conclusion = conclude(folder, config, split, search.verdicts, seconds=seconds)
+        outcome = conclude(folder, config, split, search.verdicts, seconds=seconds)
         ending.result()
     tidy(folder, store)
     report.write_if_possible(folder.path)
-    return conclusion
+    return outcome
 
 
-def _finished(folder: RunFolder, *, take_over: bool) -> "Conclusion":
+def _finished(folder: RunFolder, *, take_over: bool) -> "Outcome":
     """Return what a run came to, and make its report if it was killed before that."""
     from hpsearch.reporting import report
-    from hpsearch.run.conclusion import reload
     from hpsearch.run.master import tidy
+    from hpsearch.run.summary import reload
 
-    conclusion = reload(folder)
+    outcome = reload(folder)
     if not folder.report.is_file():
         # Where another process has the run, or the disk can't be written, the result stands.
         with (
@@ -197,4 +197,4 @@ def _finished(folder: RunFolder, *, take_over: bool) -> "Conclusion":
             with Store.open(folder.database) as store:
                 tidy(folder, store)
             report.write_if_possible(folder.path)
-    return conclusion
+    return outcome

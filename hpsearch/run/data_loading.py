@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from hpsearch.config.config import SearchConfig
 from hpsearch.run.background import Background
-from hpsearch.run.interrupts import Interrupts
+from hpsearch.run.signals import Interrupts
 from hpsearch.storage import data_sources
 from hpsearch.storage.folder import RunFolder
 from workers.data.data import Dataset
@@ -26,7 +26,7 @@ def load(
     InputError
         If the data can't be used, do not fit the config, or are not the run's.
     """
-    from hpsearch.run import master, restoring  # noqa: F401 (long to import, and needed next)
+    from hpsearch.run import master, restore  # noqa: F401 (long to import, and needed next)
     from hpsearch.run.preflight import load_data
 
     warnings: list[str] = []

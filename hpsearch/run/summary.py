@@ -22,7 +22,7 @@ from workers.errors import RunError, brief
 
 
 @dataclass(frozen=True)
-class Conclusion:
+class Outcome:
     """The summary as it is written to ``summary.json``, and the verdicts it is based on."""
 
     summary: Mapping[str, Any]
@@ -36,7 +36,7 @@ def conclude(
     verdicts: Sequence[Sequence[Verdict]],
     *,
     seconds: float,
-) -> Conclusion:
+) -> Outcome:
     """Average the best models, look at the test set once, and write ``summary.json``.
 
     Raises
@@ -83,10 +83,10 @@ def conclude(
     files.sync_folder(run.checkpoints)
     failpoint("conclusion.before_summary")
     files.replace(run.summary, (json.dumps(summary, indent=2, allow_nan=False) + "\n").encode())
-    return Conclusion(summary, [verdict for stage in verdicts for verdict in stage])
+    return Outcome(summary, [verdict for stage in verdicts for verdict in stage])
 
 
-def reload(run: RunFolder) -> Conclusion:
+def reload(run: RunFolder) -> Outcome:
     """Return what a finished run came to, without looking at the test set again.
 
     Raises
@@ -102,7 +102,7 @@ def reload(run: RunFolder) -> Conclusion:
         raise RunError(
             f"{run.summary} is damaged ({brief(error)}): remove it and resume"
         ) from error
-    return Conclusion(summary, verdicts)
+    return Outcome(summary, verdicts)
 
 
 def _sampled(row: Any, config: SearchConfig) -> list[str]:
