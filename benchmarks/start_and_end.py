@@ -35,7 +35,7 @@ def marked(owner, name, moment):
         return result
     setattr(owner, name, timed)
 
-from hpsearch.cli import cli
+from hpsearch.cli import main
 from hpsearch.run import data_loading
 from hpsearch.run import session
 
@@ -64,7 +64,7 @@ def traced(*arguments, **options):
 
 session.make_executor = traced
 try:
-    cli.main()
+    main.main()
 finally:
     mark("shown")
     print(json.dumps(moments), file=sys.stderr)

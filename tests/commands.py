@@ -46,7 +46,7 @@ class Command:
         self._mark = f"{MARK}={secrets.token_hex(8)}"
         self._folder = folder
         self._began = time.monotonic()
-        code = code or "from hpsearch.cli.cli import main; main()"
+        code = code or "from hpsearch.cli.main import main; main()"
         name, value = self._mark.split("=")
         self.process = subprocess.Popen(
             [sys.executable, "-c", code, *map(str, arguments)],

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from click.testing import CliRunner
 
-from hpsearch.cli.cli import main
+from hpsearch.cli.main import main
 from hpsearch.config.config import SearchConfig, build
 from hpsearch.execution.backend import Backend, BackendOptions
 from hpsearch.reporting import report

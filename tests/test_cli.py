@@ -21,7 +21,7 @@ import yaml
 from click.testing import CliRunner, Result
 
 import hpsearch
-from hpsearch.cli.cli import main
+from hpsearch.cli.main import main
 from hpsearch.run import session
 from hpsearch.run.signals import Interrupted
 from hpsearch.storage.folder import RunFolder

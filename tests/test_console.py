@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from hpsearch.cli import console as consoles
-from hpsearch.cli.console import LiveTable, PlainLines, display
+from hpsearch.cli import live_view as consoles
+from hpsearch.cli.live_view import LiveTable, PlainLines, display
 from hpsearch.search.events import Dispatch, Reported, WorkerReady
 from hpsearch.search.progress import progress
 from hpsearch.search.search import Search

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from hpsearch.cli.cli import main
+from hpsearch.cli.main import main
 from hpsearch.config import config as configs
 from hpsearch.execution.cluster import discovery
 from tests.commands import Command, Ended, write_config
@@ -35,7 +35,7 @@ if ctypes.CDLL(None).unshare(0x00020000) != 0:
 script = 'mount --make-rprivate / && mount --bind "$0" "$0" && mount -o remount,ro,bind "$0"'
 subprocess.run(["sh", "-c", script, root], check=True)
 os.chdir(root)
-from hpsearch.cli.cli import main
+from hpsearch.cli.main import main
 main()
 """
 """The command line in a mount namespace of its own, in which the sources can't be written."""

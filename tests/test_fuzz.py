@@ -20,7 +20,7 @@ from click.testing import CliRunner
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from hpsearch.cli.cli import main
+from hpsearch.cli.main import main
 from hpsearch.config import config as configs
 from hpsearch.config import documents
 from hpsearch.config.config import SearchConfig

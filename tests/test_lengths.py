@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hpsearch.cli.console import PlainLines
+from hpsearch.cli.live_view import PlainLines
 from hpsearch.config.pilots import PILOTS
 from hpsearch.narrowing.stage_length import measured
 from hpsearch.search.progress import progress

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from hpsearch.cli.cli import main
+from hpsearch.cli.main import main
 from hpsearch.execution.backend import BackendOptions, locate
 from hpsearch.execution.cluster import discovery
 from tests.commands import write_config

@@ -13,7 +13,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from click.testing import CliRunner
 
-from hpsearch.cli.cli import main
+from hpsearch.cli.main import main
 from hpsearch.reporting import report
 from hpsearch.reporting.curves import finalists
 from hpsearch.reporting.data import load

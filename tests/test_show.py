@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from hpsearch.cli import show
-from hpsearch.cli.show_tables import print_frame, score_text
+from hpsearch.cli import outcome_view
+from hpsearch.cli.text_tables import print_frame, score_text
 from hpsearch.results.tables import Results
 from hpsearch.run.preflight import Preflight
 from hpsearch.run.summary import Outcome, reload
@@ -26,7 +26,7 @@ def screen(width: int, *, terminal: bool) -> Console:
 
 
 def concluded(run: RunFolder, console: Console, outcome: Outcome | None = None) -> str:
-    show.show_outcome(console, run, Results.load(run.path), outcome or reload(run))
+    outcome_view.show_outcome(console, run, Results.load(run.path), outcome or reload(run))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -101,7 +101,7 @@ def test_without_a_test_set_nothing_is_said_of_one(colours_run: RunFolder, tmp_p
 
 def shown(run: RunFolder, capsys: pytest.CaptureFixture[str], kind: str, **choice: object) -> str:
     options = {"columns": None, "top": None, "sort": None, "stage": None}
-    show.show_trials(Results.load(run.path), kind, **(options | choice))  # type: ignore[arg-type]
+    outcome_view.show_trials(Results.load(run.path), kind, **(options | choice))  # type: ignore[arg-type]
     captured = capsys.readouterr()
     assert captured.err == ""
     return captured.out
@@ -196,7 +196,7 @@ def test_what_a_check_could_not_see_is_counted_apart(capsys: pytest.CaptureFixtu
     seen = Finding("data loss, initial", "weights.0", 1e-9, "right", 6, 2)
     unseen = Finding("data loss, initial", "bias.0", float("nan"), "unchecked", remark="kinks")
     wrong = Finding("initial loss", "tiny weights", 9.0, "wrong")
-    show.show_preflight([Preflight({}, (seen, unseen, wrong))])
+    outcome_view.show_preflight([Preflight({}, (seen, unseen, wrong))])
     lines = capsys.readouterr().out.splitlines()
     assert lines[2].split() == ["data", "loss,", "initial", "weights.0", "1e-09", "right", *"6+2"]
     assert lines[3].split() == ["data", "loss,", "initial", "bias.0", "unchecked", "kinks"]

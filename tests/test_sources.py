@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 import hpsearch
-from hpsearch.cli.cli import main
+from hpsearch.cli.main import main
 from hpsearch.config.config import SearchConfig
 from hpsearch.data.datasets import Split
 from hpsearch.data.datasets import load as load_data

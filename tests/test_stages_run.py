@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from hpsearch.cli.cli import main
+from hpsearch.cli.main import main
 from hpsearch.results.tables import Results
 from hpsearch.run.warm_start import warm_start
 from hpsearch.search import events as ev

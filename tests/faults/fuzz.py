@@ -15,7 +15,7 @@ import atheris
 with atheris.instrument_imports(include=["hpsearch", "workers"], exclude=["workers.nn"]):
     from click.testing import CliRunner
 
-    from hpsearch.cli.cli import main
+    from hpsearch.cli.main import main
     from hpsearch.config import config as configs
     from hpsearch.config.sections.sections import DataConfig
     from hpsearch.data import datasets

@@ -169,15 +169,15 @@ def _main(
     os.dup2(descriptor, 2)
     sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
     sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
-    import hpsearch.cli.console
-    from hpsearch.cli import cli
+    import hpsearch.cli.live_view
+    from hpsearch.cli import main
     from workers.checkpoints import failpoints
 
     failpoints._hits.clear()
-    hpsearch.cli.console.display = _witnessed(witness)  # type: ignore[assignment]
+    hpsearch.cli.live_view.display = _witnessed(witness)  # type: ignore[assignment]
     if plant is not None:
         plant()
-    cli.main(arguments, prog_name="hpsearch")
+    main.main(arguments, prog_name="hpsearch")
 
 
 def _witnessed(path: Path) -> Any:

@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from hpsearch.cli.console import params_text
-from hpsearch.cli.show_ranges import agreement_lines, finalists_table
-from hpsearch.cli.show_tables import new_table, print_frame, print_table, score_text
+from hpsearch.cli.live_view import params_text
+from hpsearch.cli.range_view import agreement_lines, finalists_table
+from hpsearch.cli.text_tables import new_table, print_frame, print_table, score_text
 from hpsearch.results.tables import Results
 from hpsearch.run.preflight import Preflight
 from hpsearch.run.summary import Outcome

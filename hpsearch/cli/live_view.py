@@ -11,8 +11,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from hpsearch.cli.pace import Pace, span
-from hpsearch.cli.show_tables import new_table, score_text, width_of
+from hpsearch.cli.text_tables import new_table, score_text, width_of
+from hpsearch.cli.throughput import Throughput, span
 from hpsearch.run.master import Watch
 from hpsearch.search.progress import Progress, StageProgress, progress
 from hpsearch.search.search import Search
@@ -38,7 +38,7 @@ class LiveTable:
     def __init__(self, console: Console, title: str) -> None:
         self._title = title
         self._began = time.monotonic()
-        self._pace = Pace(self._began)
+        self._throughput = Throughput(self._began)
         self._drawn = 0.0
         self._search: Search | None = None
         self._live = Live(console=console, auto_refresh=False)
@@ -60,7 +60,7 @@ class LiveTable:
 
     def _draw(self, search: Search, now: float) -> Group:
         state = progress(search)
-        self._pace.note(now, state)
+        self._throughput.note(now, state)
         metric = search.config.study.metric
         lines: list[RenderableType] = [self._table(state, search), Text("")]
         if state.length is not None:
@@ -70,8 +70,8 @@ class LiveTable:
             where = f"trial {best.trial} ({best.stage})"
             text = f"best so far: {metric} {score_text(best.score)}, {where}, "
             lines.append(Text(text + params_text(best.params), style="green"))
-        foot = f"{_counted(state.ended, 'trial')} in {span(now - self._began)}, {self._pace.text}"
-        lines.append(Text(foot, style="dim"))
+        ended = f"{_counted(state.ended, 'trial')} in {span(now - self._began)}"
+        lines.append(Text(f"{ended}, {self._throughput.text}", style="dim"))
         return Group(*lines)
 
     def _table(self, state: Progress, search: Search) -> RenderableType:
@@ -122,7 +122,7 @@ class PlainLines:
     def __init__(self, console: Console, title: str) -> None:
         self._console = console
         self._spoke = time.monotonic()
-        self._pace = Pace(self._spoke)
+        self._throughput = Throughput(self._spoke)
         self._state: Progress | None = None
         self._best: float | None = None
         self._stages = 0
@@ -133,7 +133,7 @@ class PlainLines:
         """Say what is new."""
         now = time.monotonic()
         state = self._state = progress(search)
-        self._pace.note(now, state)
+        self._throughput.note(now, state)
         best, metric = state.best, search.config.study.metric
         if best is not None and best.score != self._best:
             self._best = best.score
@@ -158,7 +158,7 @@ class PlainLines:
             self._summarize(self._state)
 
     def _summarize(self, state: Progress) -> None:
-        self._say(f"{_counted(state.ended, 'trial')} ended, {self._pace.text}")
+        self._say(f"{_counted(state.ended, 'trial')} ended, {self._throughput.text}")
 
     def _say(self, text: str) -> None:
         self._console.print(Text(text), soft_wrap=True)

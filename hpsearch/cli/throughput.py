@@ -46,7 +46,7 @@ class Mark(NamedTuple):
     ended: int
 
 
-class Pace:
+class Throughput:
     """The speed of a search of late: over `WINDOW_SECONDS`, or `MOVES` advances if that is longer.
 
     Stages differ in what an epoch costs, so the average would mislead; it is told in the end

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from hpsearch.cli import cli_results, cli_search
+from hpsearch.cli import results_commands, search_commands
 from hpsearch.run.signals import Interrupted, Interrupts
 from workers.errors import HpsearchError, InputError
 
@@ -63,13 +63,13 @@ def main() -> None:
 
 
 for _command in (
-    cli_search.run,
-    cli_search.resume,
-    cli_search.check,
-    cli_results.results,
-    cli_results.narrow,
-    cli_results.report,
-    cli_results.ensemble,
-    cli_results.predict,
+    search_commands.run,
+    search_commands.resume,
+    search_commands.check,
+    results_commands.results,
+    results_commands.narrow,
+    results_commands.report,
+    results_commands.ensemble,
+    results_commands.predict,
 ):
     main.add_command(_command)

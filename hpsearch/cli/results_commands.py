@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from hpsearch.cli.paths import DATA, path
+from hpsearch.cli.path_types import DATA, path
 
 OUTPUT = "The file to write: .csv, .csv.gz, .parquet or .jsonl; - is CSV on stdout."
 
@@ -19,10 +19,12 @@ OUTPUT = "The file to write: .csv, .csv.gz, .parquet or .jsonl; - is CSV on stdo
 @click.option("--format", "kind", type=click.Choice(["table", "csv", "json"]), default="table")
 def results(run: Path, kind: str, columns: str | None, **choice: Any) -> None:
     """Print the trials of RUN as a table."""
-    from hpsearch.cli import show
+    from hpsearch.cli import outcome_view
     from hpsearch.results.tables import Results
 
-    show.show_trials(Results.load(run), kind, columns.split(",") if columns else None, **choice)
+    outcome_view.show_trials(
+        Results.load(run), kind, columns.split(",") if columns else None, **choice
+    )
 
 
 @click.command()
@@ -46,12 +48,12 @@ def ensemble(run: Path, top: int, weights: str | None, **how: Any) -> None:
     The scores, and the choice of --method greedy, need RUN's data. Where they are not found, the
     best are averaged without a score.
     """
-    from hpsearch.cli import show
+    from hpsearch.cli import outcome_view
     from hpsearch.ensembles import run_ensembles
 
     averaged = None if weights is None else weights == "averaged"
     made = run_ensembles.make_ensemble(run, size=top, averaged=averaged, **how)
-    show.show_ensemble(made)
+    outcome_view.show_ensemble(made)
 
 
 @click.command()
@@ -94,7 +96,7 @@ def predict(
 @click.option("--format", "kind", type=click.Choice(["table", "json"]), default="table")
 def narrow(run: Path, kind: str) -> None:
     """Print what RUN has learned about its ranges, stage by stage."""
-    from hpsearch.cli import show_ranges
+    from hpsearch.cli import range_view
     from hpsearch.results import stage_verdicts
 
-    show_ranges.show_verdicts(stage_verdicts.verdicts(run), kind)
+    range_view.show_verdicts(stage_verdicts.verdicts(run), kind)

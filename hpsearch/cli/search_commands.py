@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from hpsearch.cli.paths import DATA, path
+from hpsearch.cli.path_types import DATA, path
 from hpsearch.run.signals import Interrupted
 
 
@@ -135,17 +135,17 @@ def _search(config: Any, folder: Any, where: dict[str, Any], **how: Any) -> None
     with ExitStack() as stack:
 
         def begin(workers: int, backend: Backend) -> Any:
-            from hpsearch.cli.console import display  # long to import: beside Ray's start
+            from hpsearch.cli.live_view import display  # long to import: beside Ray's start
 
             if backend.address is not None and addresses.is_open(backend.address):
                 _warn(OPEN.format(backend.address))
             return stack.enter_context(display(console, title))(workers, backend.text)
 
         outcome = session.run(config, folder, BackendOptions(**where), begin, warn=_warn, **how)
-    from hpsearch.cli import show
+    from hpsearch.cli import outcome_view
     from hpsearch.results.tables import Results
 
-    show.show_outcome(console, folder, Results.load(folder.path), outcome)
+    outcome_view.show_outcome(console, folder, Results.load(folder.path), outcome)
 
 
 @click.command(cls=_ConfigCommand)
@@ -158,11 +158,11 @@ def check(config: Path, assignments: tuple[str, ...]) -> None:
 
     Ends with exit code 1 if a check fails.
     """
-    from hpsearch.cli import show
+    from hpsearch.cli import outcome_view
     from hpsearch.config import config as configs
     from hpsearch.run import preflight
 
     checked = preflight.preflight(configs.load(config, assignments=assignments), _warn)
-    show.show_preflight(checked)
+    outcome_view.show_preflight(checked)
     if any(network.failed for network in checked):
         raise click.exceptions.Exit(1)
