@@ -14,11 +14,11 @@ from tables import machine, number, table
 
 from hpsearch.config.sections.sections import DataConfig
 from hpsearch.data import datasets
-from workers.data.data import Dataset
+from workers.data.dataset import Dataset
 from workers.messages import Pack, RunSettings, Trial
 from workers.nn.layout import layout
 from workers.nn.spec import NetworkSpec
-from workers.training.training import train
+from workers.training.train import train
 
 EPOCHS = 3
 SHAPES = (

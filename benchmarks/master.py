@@ -19,8 +19,8 @@ from hpsearch.execution.backend import BackendOptions
 from hpsearch.run import session
 from hpsearch.search.search import Search
 from hpsearch.storage.folder import RunFolder
-from workers.checkpoints import checkpoints, files
-from workers.checkpoints.checkpoints import Snapshot
+from workers.checkpoints import atomic_files, checkpoint_files
+from workers.checkpoints.checkpoint_files import Snapshot
 
 PACKED = {"learning_rate": {"type": "float", "low": 1e-4, "high": 1e-1, "log": True}}
 """All trials have one structure: up to 64 make a pack."""
@@ -82,11 +82,11 @@ def checkpoint_milliseconds(folder: Path, repeats: int) -> tuple[float, float]:
     saves, loads = [], []
     for epoch in range(1, repeats + 1):
         snapshot = Snapshot(arrays, metadata | {"epoch": epoch})
-        seconds, saved = timed(lambda: checkpoints.save(folder, snapshot))  # noqa: B023
-        seconds += timed(lambda: files.sync_folder(folder))[0]
+        seconds, saved = timed(lambda: checkpoint_files.save(folder, snapshot))  # noqa: B023
+        seconds += timed(lambda: atomic_files.sync_folder(folder))[0]
         saves.append(seconds)
         path = folder / saved.name
-        loads.append(timed(lambda: checkpoints.load(path, expected=saved))[0])  # noqa: B023
+        loads.append(timed(lambda: checkpoint_files.load(path, expected=saved))[0])  # noqa: B023
     return statistics.median(saves) * 1e3, statistics.median(loads) * 1e3
 
 

@@ -15,7 +15,7 @@ from hpsearch.search.trials import TrialRecord
 from hpsearch.space.space import SearchSpace
 from tests.support import a_checkpoint
 from workers.messages import EpochReport, Trial
-from workers.training.patience import out_of_patience
+from workers.training.early_stopping import out_of_patience
 
 Score = Callable[[Trial, float], float]
 

@@ -230,10 +230,10 @@ DOCUMENTED = '"""D."""\n'
     [
         (
             misplaced_imports,
-            "workers/training/training.py",
+            "workers/training/train.py",
             "from hpsearch.storage.store import Store",
         ),
-        (misplaced_imports, "workers/training/training.py", "def f():\n    import hpsearch"),
+        (misplaced_imports, "workers/training/train.py", "def f():\n    import hpsearch"),
         (misplaced_imports, "hpsearch/run/master.py", "import ray.exceptions"),
         (misplaced_imports, "hpsearch/search/search.py", "from optuna import samplers"),
         (misplaced_imports, "hpsearch/run/session.py", "import click"),

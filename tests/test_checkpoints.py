@@ -24,8 +24,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import workers
-from workers.checkpoints import checkpoints, files, tensors
-from workers.checkpoints.checkpoints import (
+from workers.checkpoints import atomic_files, checkpoint_files, tensors
+from workers.checkpoints.checkpoint_files import (
     Snapshot,
     file_name,
     load,
@@ -341,8 +341,8 @@ def test_order_of_the_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def failpoints() -> list[str]:
-    """Return the names of all failpoints in `workers.checkpoints.files` that a new file passes."""
-    tree = ast.parse(Path(files.__file__).read_text())
+    """Return the names of all failpoints that the writing of a new file passes."""
+    tree = ast.parse(Path(atomic_files.__file__).read_text())
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
     names = [
         ast.literal_eval(call.args[0])
@@ -355,7 +355,7 @@ def failpoints() -> list[str]:
 def test_kill_at_every_point(tmp_path: Path) -> None:
     """After each kill: no file or a good one, and saving again ends the same."""
     write = "import sys, pathlib; from workers.checkpoints import files; "
-    write += "files.write_new(pathlib.Path(sys.argv[1]), sys.stdin.buffer.read())"
+    write += "atomic_files.write_new(pathlib.Path(sys.argv[1]), sys.stdin.buffer.read())"
     want = save(tmp_path, snapshot())
     data = (tmp_path / NAME).read_bytes()
     names = failpoints()
@@ -530,7 +530,7 @@ def test_not_regular_files(tmp_path: Path, saved: Checkpoint) -> None:
 
 def test_large_file_is_not_read(tmp_path: Path) -> None:
     with (tmp_path / NAME).open("wb") as file:
-        file.truncate(checkpoints.MAX_BYTES + 1)
+        file.truncate(checkpoint_files.MAX_BYTES + 1)
     with pytest.raises(CheckpointError, match="more than"):
         load(tmp_path / NAME)
 

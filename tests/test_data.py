@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from workers.data.data import Dataset
+from workers.data.dataset import Dataset
 from workers.data.preprocessing import fit
 
 

@@ -8,7 +8,7 @@ from hpsearch.config.sections.sections import DataConfig
 from hpsearch.data import datasets
 from hpsearch.execution.executors import SerialExecutor
 from hpsearch.search.events import Reported, WorkerLost, WorkerReady
-from workers.data.data import Dataset
+from workers.data.dataset import Dataset
 from workers.errors import RunError
 from workers.messages import Pack, RunSettings, Trial
 from workers.nn.spec import NetworkSpec

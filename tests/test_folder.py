@@ -10,7 +10,7 @@ import pytest
 from hpsearch.storage.folder import RunFolder
 from hpsearch.storage.store import Store
 from tests.support import tiny_config
-from workers.checkpoints import files
+from workers.checkpoints import atomic_files
 from workers.errors import InputError, RunError
 
 META = {"name": "tiny", "metric": "val_accuracy", "direction": "maximize", "seed": 3}
@@ -126,7 +126,7 @@ def test_folders_above_a_run_are_all_made_or_none(
         if len(made) == 3:
             raise OSError(errno.EACCES, "Permission denied", str(folder))
 
-    monkeypatch.setattr(files, "sync_folder", fails_in_the_third)
+    monkeypatch.setattr(atomic_files, "sync_folder", fails_in_the_third)
     folder = RunFolder(tmp_path / "a" / "b" / "c" / "tiny")
     with pytest.raises(InputError, match="--results must be a folder or can become one"):
         folder.make_place()

@@ -13,7 +13,7 @@ from hpsearch.results.tables import Results
 from hpsearch.sampling.pruners import Referee
 from tests.support import run_here, tiny_config
 from tests.test_training import SPECS, Workshop, a_trial, untimed
-from workers.data.data import Dataset
+from workers.data.dataset import Dataset
 from workers.errors import InputError
 
 BUDGETS = ("schedule cosine", "growing momentum")

@@ -29,7 +29,7 @@ from hpsearch.results.tables import Results
 from hpsearch.storage.folder import RunFolder
 from hpsearch.storage.store import Store
 from tests.support import TINY, tiny
-from workers.checkpoints import checkpoints
+from workers.checkpoints import checkpoint_files
 from workers.errors import CheckpointError, HpsearchError, InputError
 
 VARIABLE = "HPSEARCH_FUZZ_TIMES"
@@ -517,12 +517,12 @@ def test_changed_checkpoints(colours_run: RunFolder, seed: int, changes: int, na
     if bytes(data) != good.read_bytes():
         Path(good.name).write_bytes(data)
         with pytest.raises(CheckpointError) as caught:
-            checkpoints.load(Path(good.name))
+            checkpoint_files.load(Path(good.name))
         check_line(caught.value)
     for text in (name, good.name + name, name + "=" + good.name):
         if text != good.name:
             with pytest.raises(CheckpointError) as caught:
-                checkpoints.parse_name(text)
+                checkpoint_files.parse_name(text)
             check_line(caught.value)
 
 

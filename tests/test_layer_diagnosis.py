@@ -10,7 +10,7 @@ from hpsearch.diagnosis.learning_curves import Reading
 from hpsearch.storage.sqlite.rows import LayerRow
 from tests.test_report import Builder
 from workers.messages import EpochReport
-from workers.nn.network.layers import LayerStatistics
+from workers.nn.layer_statistics import LayerStatistics
 
 GOOD: dict[str, Any] = {
     "update_ratio": 1e-3,

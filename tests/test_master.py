@@ -23,8 +23,8 @@ from hpsearch.search.search import Search
 from hpsearch.storage.folder import RunFolder
 from hpsearch.storage.store import Store
 from tests.support import tiny_config
-from workers.checkpoints import checkpoints
-from workers.data.data import Dataset
+from workers.checkpoints import checkpoint_files
+from workers.data.dataset import Dataset
 from workers.errors import RunError
 from workers.messages import Checkpoint, EpochReport, Pack, Trial
 
@@ -104,7 +104,7 @@ class Puppets:
 
     def _report(self, trial: Trial, epoch: int) -> EpochReport:
         score = (trial.number * 37 + epoch * 11) % 97 / 100
-        name = checkpoints.file_name("val_accuracy", score, trial.number, epoch)
+        name = checkpoint_files.file_name("val_accuracy", score, trial.number, epoch)
         (self._folder.checkpoints / name).write_bytes(b"x")
         saved = Checkpoint(name, trial.number, epoch, score, 1, "ab" * 32)
         metrics = {"val_accuracy": score, "train_loss": 1.0}
@@ -357,8 +357,8 @@ def test_a_checkpoint_that_is_gone_already_is_no_trouble(rig: Rig) -> None:
 
 def test_tidying_removes_what_nobody_acknowledged(rig: Rig) -> None:
     names = {
-        "unknown": checkpoints.file_name("val_accuracy", 0.5, 3, 1),
-        "working": f".{checkpoints.file_name('val_accuracy', 0.5, 3, 2)}.0123456789abcdef.tmp",
+        "unknown": checkpoint_files.file_name("val_accuracy", 0.5, 3, 1),
+        "working": f".{checkpoint_files.file_name('val_accuracy', 0.5, 3, 2)}.0123456789abcdef.tmp",
         "foreign": "notes.txt",
     }
     for name in names.values():

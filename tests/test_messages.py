@@ -8,7 +8,7 @@ import pytest
 
 from workers import messages
 from workers.messages import Checkpoint, EpochReport, Pack, RunSettings, Trial
-from workers.nn.network.layers import LayerStatistics
+from workers.nn.layer_statistics import LayerStatistics
 from workers.nn.spec import NetworkSpec
 
 CHECKPOINT = Checkpoint("val_loss=000000.5000_trial=00003_epoch=0002", 3, 2, 0.5, 1234, "ab" * 32)

@@ -13,7 +13,7 @@ from hpsearch.ensembles.model import measure
 from hpsearch.results.tables import Results
 from hpsearch.storage.folder import RunFolder
 from tests.support import run_here, tiny_config
-from workers.checkpoints import checkpoints
+from workers.checkpoints import checkpoint_files
 from workers.errors import CheckpointError, InputError
 
 TWO = {"data__source": "breast_cancer"}
@@ -93,10 +93,10 @@ def test_the_metric_chooses_the_parameters(tmp_path: Path, metric: str, averaged
     by_metric = model.load(path).predict_proba(x)
     assert (by_metric == model.load(path, averaged=averaged).predict_proba(x)).all()
     assert (by_metric != model.load(path, averaged=not averaged).predict_proba(x)).any()
-    before = checkpoints.load(path)
+    before = checkpoint_files.load(path)
     said = {key: value for key, value in before.metadata.items() if key != "averaged"}
     (tmp_path / "old").mkdir()
-    old = checkpoints.save(tmp_path / "old", checkpoints.Snapshot(before.arrays, said))
+    old = checkpoint_files.save(tmp_path / "old", checkpoint_files.Snapshot(before.arrays, said))
     assert (by_metric == model.load(tmp_path / "old" / old.name).predict_proba(x)).all()
 
 
@@ -110,10 +110,12 @@ def test_without_an_average_there_is_none_to_predict_with(tmp_path: Path) -> Non
 
 def changed(run: RunFolder, folder: Path, arrays: Any, metadata: Any) -> Path:
     """A checkpoint of ``run`` with other content, as somebody else may have made it."""
-    snapshot = checkpoints.load(next(run.checkpoints.iterdir()))
+    snapshot = checkpoint_files.load(next(run.checkpoints.iterdir()))
     folder.mkdir(exist_ok=True)
-    other = checkpoints.Snapshot({**snapshot.arrays, **arrays}, {**snapshot.metadata, **metadata})
-    return folder / checkpoints.save(folder, other).name
+    other = checkpoint_files.Snapshot(
+        {**snapshot.arrays, **arrays}, {**snapshot.metadata, **metadata}
+    )
+    return folder / checkpoint_files.save(folder, other).name
 
 
 @pytest.mark.parametrize(

@@ -15,11 +15,11 @@ from hpsearch.ensembles import model
 from hpsearch.ensembles.model import Model, measure
 from tests.support import write_line
 from tests.test_training import Workshop, a_trial, untimed
-from workers.checkpoints import checkpoints
-from workers.data.data import Dataset
+from workers.checkpoints import checkpoint_files
+from workers.data.dataset import Dataset
 from workers.errors import CheckpointError
 from workers.nn.spec import NetworkSpec
-from workers.training import splits
+from workers.training import cross_validation
 
 
 @pytest.fixture(scope="module")
@@ -36,19 +36,19 @@ def shop(tmp_path: Path, split: Split) -> Workshop:
 def arrays_of(shop: Workshop, folder: str, trial: int, epoch: int) -> list[dict[str, Any]]:
     """Return the arrays of each of a trial's networks."""
     found = [p for p in (shop.path / folder).iterdir() if f"_trial={trial:05d}_" in p.name]
-    snapshot = checkpoints.load(next(p for p in found if f"_epoch={epoch:04d}." in p.name))
-    return splits.part(snapshot.arrays, snapshot.metadata["splits"])
+    snapshot = checkpoint_files.load(next(p for p in found if f"_epoch={epoch:04d}." in p.name))
+    return cross_validation.part(snapshot.arrays, snapshot.metadata["splits"])
 
 
 def test_the_folds_have_two_sizes(split: Split) -> None:
     sizes = [len(data.x_validation) for data in split.dataset.splits]
     assert sorted(sizes) == [37, 37, 38, 38]
-    groups = splits.stacks(split.dataset, NetworkSpec())
+    groups = cross_validation.stacks(split.dataset, NetworkSpec())
     assert sorted(sorted(sizes[number] for number in group) for group in groups) == [
         [37, 37],
         [38, 38],
     ]
-    assert len(splits.stacks(split.dataset, NetworkSpec(hidden=(20_000,)))) == 4
+    assert len(cross_validation.stacks(split.dataset, NetworkSpec(hidden=(20_000,)))) == 4
 
 
 SPECS: dict[str, dict[str, Any]] = {
@@ -93,7 +93,7 @@ def test_large_networks_train_one_by_one_to_the_same_numbers(
 ) -> None:
     trials = [a_trial(0, 2, dropout=0.2), a_trial(1, 2)]
     shop.train("together", *trials)
-    monkeypatch.setattr(splits, "STACKED", 0)
+    monkeypatch.setattr(cross_validation, "STACKED", 0)
     shop.train("apart", *trials)
     for number in range(2):
         assert shop.files("together", number) == shop.files("apart", number)
@@ -168,7 +168,7 @@ def test_a_single_split_has_no_spread(tmp_path: Path, split: Split) -> None:
     (report,) = shop.train("run", a_trial(0, 1))[0]
     assert not [name for name in report.metrics if name.endswith("_std")]
     (path,) = (tmp_path / "run").iterdir()
-    assert "parameters" in checkpoints.load(path).arrays
+    assert "parameters" in checkpoint_files.load(path).arrays
 
 
 def test_a_model_predicts_the_mean_and_held_out_rows_by_who_has_not_seen_them(
@@ -238,7 +238,7 @@ def test_a_checkpoint_of_other_splits_is_refused(
 )
 def test_arrays_of_no_splits(count: Any, names: list[str]) -> None:
     with pytest.raises(CheckpointError):
-        splits.part({name: np.zeros(1) for name in names}, count)
+        cross_validation.part({name: np.zeros(1) for name in names}, count)
 
 
 def test_regression(tmp_path: Path) -> None:

@@ -32,11 +32,11 @@ from hpsearch.storage.store import Store
 from tests.conftest import RunningCluster
 from tests.faults.outcome import difference, outcome
 from tests.support import quiet, run_here, tiny_config
-from workers.data.data import Dataset
+from workers.data.dataset import Dataset
 from workers.errors import InputError, RunError
 from workers.messages import Pack, RunSettings, Trial
 from workers.nn.spec import NetworkSpec
-from workers.training.training import train
+from workers.training.train import train
 
 CONFIG = tiny_config()
 

@@ -23,7 +23,7 @@ from hpsearch.run.summary import reload
 from hpsearch.storage.folder import RunFolder
 from hpsearch.storage.store import Store
 from tests.support import run_here, tiny_config
-from workers.checkpoints.checkpoints import file_name
+from workers.checkpoints.checkpoint_files import file_name
 from workers.errors import InputError, RunError
 from workers.messages import Checkpoint, EpochReport
 

@@ -11,10 +11,10 @@ import pytest
 import hpsearch
 from hpsearch.results.tables import Results
 from hpsearch.storage.store import Store
-from workers.checkpoints.checkpoints import file_name
+from workers.checkpoints.checkpoint_files import file_name
 from workers.errors import InputError
 from workers.messages import Checkpoint, EpochReport
-from workers.nn.network.layers import STATISTICS, LayerStatistics
+from workers.nn.layer_statistics import STATISTICS, LayerStatistics
 
 
 def start(folder: Path, *, metric: str = "val_accuracy", direction: str = "maximize") -> Store:

@@ -15,7 +15,7 @@ from hpsearch.ensembles import model
 from hpsearch.ensembles.model import measure
 from tests.test_training import Workshop, a_trial
 from workers.data import preprocessing
-from workers.data.data import Dataset
+from workers.data.dataset import Dataset
 from workers.training.scoring import ENOUGH, sample
 
 

@@ -29,7 +29,7 @@ from hpsearch.search.search import Search
 from hpsearch.storage.folder import RunFolder
 from tests.support import run_here, tiny_config, write_colours
 from workers import arithmetic
-from workers.checkpoints.checkpoints import file_name
+from workers.checkpoints.checkpoint_files import file_name
 from workers.errors import InputError, RunError
 
 

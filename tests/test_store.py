@@ -20,10 +20,10 @@ import workers
 from hpsearch.storage.sqlite import opening, schema
 from hpsearch.storage.sqlite.rows import LayerRow
 from hpsearch.storage.store import Store
-from workers.checkpoints.checkpoints import file_name
+from workers.checkpoints.checkpoint_files import file_name
 from workers.errors import InputError, RunError
 from workers.messages import Checkpoint, EpochReport
-from workers.nn.network.layers import LayerStatistics
+from workers.nn.layer_statistics import LayerStatistics
 
 META = {"name": "digits", "metric": "val_accuracy", "direction": "maximize", "seed": 3}
 

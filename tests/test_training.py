@@ -12,14 +12,14 @@ import pytest
 from hpsearch.config.sections.sections import DataConfig
 from hpsearch.data import datasets
 from tests.support import write_line
-from workers.checkpoints import checkpoints, files
-from workers.data.data import Dataset
+from workers.checkpoints import atomic_files, checkpoint_files
+from workers.data.dataset import Dataset
 from workers.errors import CheckpointError, RunError
 from workers.messages import Checkpoint, EpochReport, Pack, RunSettings, Trial
 from workers.nn.families.optimizers import OPTIMIZERS
 from workers.nn.families.schedules import SCHEDULES
 from workers.nn.spec import NetworkSpec
-from workers.training.training import train
+from workers.training.train import train
 
 Reports = list[tuple[EpochReport, ...]]
 
@@ -59,14 +59,14 @@ class Workshop:
         """Return the bytes of a trial's checkpoints by epoch."""
         found = {}
         for path in (self.path / folder).iterdir():
-            _, _, number, epoch = checkpoints.parse_name(path.name)
+            _, _, number, epoch = checkpoint_files.parse_name(path.name)
             if number == trial:
                 found[epoch] = path.read_bytes()
         return found
 
-    def load(self, folder: str, checkpoint: Checkpoint | None) -> checkpoints.Snapshot:
+    def load(self, folder: str, checkpoint: Checkpoint | None) -> checkpoint_files.Snapshot:
         assert checkpoint is not None
-        return checkpoints.load(self.path / folder / checkpoint.name, expected=checkpoint)
+        return checkpoint_files.load(self.path / folder / checkpoint.name, expected=checkpoint)
 
 
 @pytest.fixture
@@ -205,13 +205,13 @@ def test_the_folder_is_synced_once_an_epoch_after_all_names_and_before_the_repor
     shop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     present: list[int] = []
-    real = files.sync_folder
+    real = atomic_files.sync_folder
 
     def sync_folder(folder: Path) -> None:
         present.append(len(list(folder.iterdir())))
         real(folder)
 
-    monkeypatch.setattr(files, "sync_folder", sync_folder)
+    monkeypatch.setattr(atomic_files, "sync_folder", sync_folder)
     for epoch, _ in enumerate(shop.start("some", *(a_trial(n, 2) for n in range(3))), 1):
         assert present == [3 * e for e in range(1, epoch + 1)]
 
@@ -226,7 +226,9 @@ def test_a_failed_sync_of_the_folder_is_no_success(
     monkeypatch.delenv("HPSEARCH_FAILPOINT")
     ((report,),) = shop.train("failing", a_trial(epochs=1))
     assert report.checkpoint is not None
-    checkpoints.load(shop.path / "failing" / report.checkpoint.name, expected=report.checkpoint)
+    checkpoint_files.load(
+        shop.path / "failing" / report.checkpoint.name, expected=report.checkpoint
+    )
 
 
 def test_an_early_stop_leaves_a_checkpoint(shop: Workshop) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeGuard
 
-from workers.nn.network.layers import Layers
+from workers.nn.layer_statistics import Layers
 from workers.nn.spec import NetworkSpec
 
 

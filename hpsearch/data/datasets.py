@@ -15,7 +15,7 @@ from hpsearch.data.readers.formats import read
 from hpsearch.data.readers.raw_table import Source, Table
 from hpsearch.data.splits import Part, split
 from workers.data import target_scale
-from workers.data.data import Dataset
+from workers.data.dataset import Dataset
 from workers.data.preprocessing import Preprocessing, fit
 from workers.data.target_scale import TargetScale
 from workers.errors import InputError

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.data import target_scale
-from workers.data.data import Dataset
+from workers.data.dataset import Dataset
 
 if TYPE_CHECKING:
     from hpsearch.data.datasets import Split

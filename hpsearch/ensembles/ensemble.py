@@ -17,7 +17,7 @@ from hpsearch.ensembles import model
 from hpsearch.ensembles.model import Floats, Model
 from hpsearch.ensembles.selection import BLIND, METHODS
 from hpsearch.storage.folder import RunFolder
-from workers.checkpoints import checkpoints, files
+from workers.checkpoints import atomic_files, checkpoint_files
 from workers.errors import CheckpointError, InputError, brief
 
 DESCRIPTION = "ensemble.json"
@@ -121,16 +121,16 @@ def save(ensemble: Ensemble, folder: Path) -> None:
     working.mkdir(mode=0o700, parents=True)
     members = []
     for member, weight in zip(ensemble.members, ensemble.weights, strict=True):
-        written = checkpoints.save(working, member.snapshot)
+        written = checkpoint_files.save(working, member.snapshot)
         members.append(
             {"file": written.name, "weight": weight, "averaged": member.averaged}
             | {"trial": written.trial, "epoch": written.epoch, "sha256": written.digest}
         )
     description = {"task": ensemble.task, "classes": ensemble.classes, "members": members}
     text = json.dumps(description, indent=2) + "\n"
-    files.write_new(working / DESCRIPTION, text.encode())
+    atomic_files.write_new(working / DESCRIPTION, text.encode())
     shutil.rmtree(folder, ignore_errors=True)
-    files.rename_folder(working, folder.name)
+    atomic_files.rename_folder(working, folder.name)
 
 
 def load(path: Path) -> Ensemble:
@@ -182,7 +182,7 @@ def _load_folder(path: Path) -> Ensemble:
             f"{path / DESCRIPTION} describes no ensemble: {brief(error)}"
         ) from error
     for name in names:
-        checkpoints.parse_name(name)
+        checkpoint_files.parse_name(name)
     models = [model.load(path / n, averaged=a) for n, a in zip(names, flags, strict=True)]
     if not all(weight > 0 for weight in weights) or abs(sum(weights) - 1) > 1e-6:
         raise CheckpointError(f"{path / DESCRIPTION} must have members whose weights sum to 1")

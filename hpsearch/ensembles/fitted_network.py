@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.data.data import FITTED
+from workers.data.dataset import FITTED
 from workers.data.preprocessing import Preprocessing
 from workers.data.target_scale import TargetScale
 from workers.errors import CheckpointError, InputError

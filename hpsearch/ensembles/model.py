@@ -13,13 +13,13 @@ from hpsearch.config.networks import parse_network
 from hpsearch.data import label_types
 from hpsearch.data.label_types import Label
 from hpsearch.ensembles.fitted_network import FittedNetwork, Floats, fitted
-from workers.checkpoints import checkpoints
-from workers.checkpoints.checkpoints import Snapshot
+from workers.checkpoints import checkpoint_files
+from workers.checkpoints.checkpoint_files import Snapshot
 from workers.errors import CheckpointError, InputError
 from workers.nn.families import families
 from workers.nn.network import evaluation
 from workers.nn.spec import NetworkSpec
-from workers.training import splits
+from workers.training import cross_validation
 
 __all__ = ["Floats", "Model", "load", "measure", "measured", "renamed"]
 
@@ -72,7 +72,7 @@ class Model:
     @cached_property
     def networks(self) -> tuple[FittedNetwork, ...]:
         """Each split's network with its preprocessing."""
-        parts = splits.part(self.snapshot.arrays, self.metadata.get("splits", 1))
+        parts = cross_validation.part(self.snapshot.arrays, self.metadata.get("splits", 1))
         outputs, columns = (int(self.metadata[name]) for name in ("outputs", "features"))
         found = tuple(
             fitted(arrays, self.spec, columns=columns, outputs=outputs, averaged=self.averaged)
@@ -117,7 +117,7 @@ def load(path: Path, *, averaged: bool | None = None) -> Model:
     CheckpointError
         If the file can't be read or believed.
     """
-    snapshot = checkpoints.load(path)
+    snapshot = checkpoint_files.load(path)
     if averaged is None:
         by_name = str(snapshot.metadata["metric"]).startswith("ema_")
         averaged = snapshot.metadata.get("averaged", by_name)

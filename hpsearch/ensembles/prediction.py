@@ -15,7 +15,7 @@ from hpsearch.data import datasets, label_types
 from hpsearch.ensembles import ensemble
 from hpsearch.ensembles.ensemble import Ensemble
 from hpsearch.ensembles.model import Floats
-from workers.checkpoints import files
+from workers.checkpoints import atomic_files
 from workers.errors import InputError
 
 
@@ -118,9 +118,9 @@ def predict_file(
     encode = _check_output(output, data)
     frame = predict(path, data, header=header, delimiter=delimiter, file_format=file_format)
     try:
-        files.replace(output, encode(frame))
+        atomic_files.replace(output, encode(frame))
     except OSError as error:
-        if error.errno in files.DISK_ERRORS:
+        if error.errno in atomic_files.DISK_ERRORS:
             raise
         raise _bad_output(output, f": {error.strerror}") from error
     return len(frame)

@@ -9,7 +9,7 @@ from hpsearch.execution.cluster import addresses, discovery
 from hpsearch.execution.executors import Executor, SerialExecutor
 from hpsearch.execution.supervision import SupervisedExecutor
 from hpsearch.storage.folder import RunFolder
-from workers.data.data import Dataset
+from workers.data.dataset import Dataset
 from workers.messages import RunSettings
 
 VARIABLE = "RAY_ADDRESS"

@@ -6,10 +6,10 @@ from typing import Protocol
 from hpsearch.execution.cluster import machine
 from hpsearch.execution.cluster.machine import Memory
 from hpsearch.search.events import Event, Reported, WorkerLost, WorkerReady
-from workers.data.data import Dataset
+from workers.data.dataset import Dataset
 from workers.errors import HpsearchError, RunError
 from workers.messages import EpochReport, Pack, RunSettings
-from workers.training.training import train
+from workers.training.train import train
 
 
 class Executor(Protocol):

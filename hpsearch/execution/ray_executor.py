@@ -14,7 +14,7 @@ from hpsearch.execution.cluster.ray_internals import Look
 from hpsearch.execution.cluster.stderr import silent_stderr
 from hpsearch.execution.startup import WorkerStarts
 from hpsearch.search.events import Event, Reported, WorkerLost, WorkerReady
-from workers.data.data import Dataset
+from workers.data.dataset import Dataset
 from workers.errors import HpsearchError, RunError
 from workers.messages import Pack, RunSettings
 from workers.training.actor import remote_actor

@@ -16,7 +16,7 @@ from hpsearch.reporting.curves import curves
 from hpsearch.reporting.data import RunData, load
 from hpsearch.reporting.style import style_sheet
 from hpsearch.storage.folder import RunFolder
-from workers.checkpoints import files
+from workers.checkpoints import atomic_files
 from workers.errors import InputError, RunError
 
 SUFFIXES: Final = (".html", ".htm")
@@ -53,7 +53,7 @@ def write(path: Path, output: Path | None = None) -> Path:
         working.replace(target)
     except OSError as error:
         why = error.strerror or str(error)
-        if output is not None and error.errno not in files.DISK_ERRORS:
+        if output is not None and error.errno not in atomic_files.DISK_ERRORS:
             rule = "--output must be a file in a folder that is there"
             raise InputError(rule, f"{output}: {why}", "correct the path") from error
         raise RunError(f"{target} can't be written: {why}") from error

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from hpsearch.storage.sqlite.rows import LayerRow
-from workers.nn.network.layers import STATISTICS
+from workers.nn.layer_statistics import STATISTICS
 
 
 def kind_of(epochs: Iterable[float]) -> Literal["int64", "float64"]:

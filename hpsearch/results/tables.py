@@ -50,7 +50,7 @@ class Results:
     layers
         A row a layer after an epoch, ordered by trial, epoch and layer: ``trial, epoch``
         and ``layer`` (int64, from 1; the last has the scores) and the statistics (float64)
-        of `workers.nn.network.layers.LayerStatistics`; empty without the study's ``diagnostics``.
+        of `workers.nn.layer_statistics.LayerStatistics`; empty without the study's ``diagnostics``.
     """
 
     path: Path

@@ -9,7 +9,7 @@ from hpsearch.storage import locks
 from hpsearch.storage.folder import RunFolder
 from hpsearch.storage.store import Store
 from workers import arithmetic
-from workers.checkpoints import files
+from workers.checkpoints import atomic_files
 from workers.errors import InputError
 
 
@@ -42,7 +42,7 @@ def create(config: SearchConfig, folder: RunFolder, *, data_digest: str, overwri
         shutil.rmtree(working.path, ignore_errors=True)
         working.create(config)
         Store.create(working.database, meta).close()
-        files.rename_folder(working.path, folder.path.name)
+        atomic_files.rename_folder(working.path, folder.path.name)
 
 
 def check_config(config: SearchConfig, folder: RunFolder) -> None:

@@ -8,7 +8,7 @@ from hpsearch.run.background import Background
 from hpsearch.run.signals import Interrupts
 from hpsearch.storage import data_sources
 from hpsearch.storage.folder import RunFolder
-from workers.data.data import Dataset
+from workers.data.dataset import Dataset
 
 if TYPE_CHECKING:
     from hpsearch.data.datasets import Split

@@ -10,7 +10,7 @@ from hpsearch.search.search import Search
 from hpsearch.space.space import SearchSpace
 from hpsearch.storage.folder import RunFolder
 from hpsearch.storage.store import Store
-from workers.checkpoints import checkpoints, files
+from workers.checkpoints import atomic_files, checkpoint_files
 from workers.checkpoints.failpoints import failpoint
 from workers.errors import RunError
 from workers.messages import Pack
@@ -115,7 +115,7 @@ class Master:
         again = [trial.number for trial in pack.trials if trial.attempt > 1]
         known = {saved.name for saved in self._store.checkpoints()} if again else set()
         for number in again:
-            checkpoints.remove_unknown(self._folder.checkpoints, known, trial=number)
+            checkpoint_files.remove_unknown(self._folder.checkpoints, known, trial=number)
 
     def _write(self, command: ev.Command) -> None:
         store = self._store
@@ -160,11 +160,11 @@ def tidy(folder: RunFolder, store: Store) -> None:
     for part in (folder.checkpoints, folder.ensembles):
         part.mkdir(mode=0o700, exist_ok=True)
     for path in [*folder.path.iterdir(), *folder.ensembles.iterdir()]:
-        if files.temporary_target(path.name):
+        if atomic_files.temporary_target(path.name):
             path.unlink(missing_ok=True)
         elif path.name.startswith(".") and path.name.endswith(".new"):
             shutil.rmtree(path, ignore_errors=True)
     known = {checkpoint.name for checkpoint in store.checkpoints()}
-    removed = checkpoints.remove_unknown(folder.checkpoints, known)
+    removed = checkpoint_files.remove_unknown(folder.checkpoints, known)
     if removed:
         log.info("removed %d unacknowledged checkpoint files", len(removed))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from hpsearch.config.networks import corners, widest
 from hpsearch.execution.cluster.machine import Memory
 from hpsearch.space.space import SearchSpace
-from workers.data.data import Dataset
+from workers.data.dataset import Dataset
 from workers.errors import InputError, RunError
 from workers.nn.families.losses import scores
 from workers.nn.families.optimizers import OPTIMIZERS

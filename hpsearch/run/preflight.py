@@ -13,7 +13,7 @@ from hpsearch.execution.cluster import machine
 from hpsearch.run import memory_check
 from hpsearch.space.dimensions import FixedDimension, FloatDimension, IntDimension
 from hpsearch.space.scales import from_unit
-from workers.data.data import Dataset
+from workers.data.dataset import Dataset
 from workers.nn.checks.gradient_check import Finding, Verdict, check_gradients
 from workers.nn.checks.precision_check import check_precision
 from workers.nn.checks.sanity_check import check_sanity

@@ -9,7 +9,7 @@ from hpsearch.search.stage_sequence import PastStage
 from hpsearch.search.trials import TrialRecord
 from hpsearch.space.space import SearchSpace, tuples
 from hpsearch.storage.store import Store
-from workers.data.data import Dataset
+from workers.data.dataset import Dataset
 from workers.messages import EpochReport
 from workers.nn.families.losses import scores
 from workers.nn.layout import layout

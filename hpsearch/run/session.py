@@ -23,9 +23,9 @@ from hpsearch.run.signals import Interrupts
 from hpsearch.storage import data_sources, run_log
 from hpsearch.storage.folder import RunFolder
 from hpsearch.storage.store import Store
-from workers.data.data import Dataset
+from workers.data.dataset import Dataset
 from workers.errors import HpsearchError
-from workers.nn import machine_code
+from workers.nn import kernel_cache
 
 if TYPE_CHECKING:
     from hpsearch.data.datasets import Split
@@ -106,7 +106,7 @@ def run(
         interrupts.install()
         stack.enter_context(run_log.writing(folder))
         log.info("workers: %d, %s", executor.workers, backend.text)
-        log.info("%s", machine_code.sentence())
+        log.info("%s", kernel_cache.sentence())
         store = stack.enter_context(Store.open(folder.database))
         search = _train(
             *(config, folder, store, executor, split.dataset),

@@ -16,7 +16,7 @@ from hpsearch.results.finalists import finalists, winner
 from hpsearch.results.stage_verdicts import agreements_of
 from hpsearch.results.tables import Results
 from hpsearch.storage.folder import RunFolder
-from workers.checkpoints import files
+from workers.checkpoints import atomic_files
 from workers.checkpoints.failpoints import failpoint
 from workers.errors import RunError, brief
 
@@ -80,9 +80,11 @@ def conclude(
         "borders": [verdict.to_json() for stage in verdicts for verdict in stage],
         "agreements": [found.to_json() for found in agreements_of(run)],
     }
-    files.sync_folder(run.checkpoints)
+    atomic_files.sync_folder(run.checkpoints)
     failpoint("conclusion.before_summary")
-    files.replace(run.summary, (json.dumps(summary, indent=2, allow_nan=False) + "\n").encode())
+    atomic_files.replace(
+        run.summary, (json.dumps(summary, indent=2, allow_nan=False) + "\n").encode()
+    )
     return Outcome(summary, [verdict for stage in verdicts for verdict in stage])
 
 

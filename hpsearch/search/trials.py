@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from workers.messages import Checkpoint, EpochReport, Pack, Trial
 from workers.nn.spec import NetworkSpec, structure
-from workers.training.patience import out_of_patience
+from workers.training.early_stopping import out_of_patience
 
 Final = Literal["complete", "pruned", "failed"]
 Group = tuple[Any, ...]

@@ -9,7 +9,7 @@ from pathlib import Path
 from hpsearch.config import documents
 from hpsearch.config.config import SearchConfig, build
 from hpsearch.storage import locks
-from workers.checkpoints import files
+from workers.checkpoints import atomic_files
 from workers.errors import InputError
 
 MAX_PATH_BYTES = 3_800
@@ -65,7 +65,7 @@ class RunFolder:
         for folder in (self.path, self.checkpoints, self.ensembles):
             folder.mkdir(mode=0o700)
             folder.chmod(0o700)  # A umask may have taken even the owner's bits.
-        files.write_new(self.config, documents.dump(dict(config.document)).encode())
+        atomic_files.write_new(self.config, documents.dump(dict(config.document)).encode())
 
     @property
     def exists(self) -> bool:
@@ -89,9 +89,9 @@ class RunFolder:
     def make_place(self) -> None:
         """Make the folders above this one; raises InputError if that can't be."""
         try:
-            files.make_folders(self.path.parent)
+            atomic_files.make_folders(self.path.parent)
         except OSError as error:
-            if error.errno in files.DISK_ERRORS:
+            if error.errno in atomic_files.DISK_ERRORS:
                 raise
             raise self._no_place(error.strerror or str(error)) from error
 
@@ -138,5 +138,5 @@ class RunFolder:
         doomed = self.path.with_name(f".{self.path.name}.old")
         shutil.rmtree(doomed, ignore_errors=True)
         with self.lock():
-            files.rename_folder(self.path, doomed.name)
+            atomic_files.rename_folder(self.path, doomed.name)
         shutil.rmtree(doomed)

@@ -8,7 +8,7 @@ import pytest
 from workers.nn.families.schedules import SCHEDULES, Moments, averaging_starts, momenta, plan
 from workers.nn.layout import layout
 from workers.nn.spec import NetworkSpec
-from workers.nn.training.memory import STALLS, UPDATES, memory
+from workers.nn.training.state import STALLS, UPDATES, memory
 from workers.nn.training.updates import fill_rates
 
 POINTS = {

@@ -22,7 +22,7 @@ with atheris.instrument_imports(include=["hpsearch", "workers"], exclude=["worke
     from hpsearch.ensembles import ensemble, model
     from hpsearch.results.tables import Results
     from hpsearch.storage.store import Store
-    from workers.checkpoints import checkpoints
+    from workers.checkpoints import checkpoint_files
     from workers.errors import HpsearchError
 
 CHECKPOINT = "val_accuracy=0.9722_trial=00010_epoch=0004.safetensors"
@@ -62,7 +62,7 @@ def checkpoint(data: bytes) -> None:
     """Read a checkpoint as a run and as a model."""
     path = Path(CHECKPOINT)
     path.write_bytes(data)
-    for load in (checkpoints.load, model.load):
+    for load in (checkpoint_files.load, model.load):
         with one_line():
             load(path)
 
@@ -71,7 +71,7 @@ def checkpoint_name(data: bytes) -> None:
     """Read the name of a checkpoint; what is accepted is written in the same way."""
     name = data.decode(errors="surrogateescape")
     with one_line():
-        if checkpoints.file_name(*checkpoints.parse_name(name)) != name:
+        if checkpoint_files.file_name(*checkpoint_files.parse_name(name)) != name:
             raise ValueError(f"{name!r} is not how it would be written")
 
 

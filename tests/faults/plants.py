@@ -19,7 +19,7 @@ from hpsearch.storage import locks
 from hpsearch.storage.sqlite import opening
 from hpsearch.storage.sqlite.database import Database
 from workers import seeds
-from workers.checkpoints import checkpoints, files
+from workers.checkpoints import atomic_files, checkpoint_files
 
 
 def no_sync_of_files() -> None:
@@ -35,7 +35,7 @@ def no_sync_of_files() -> None:
 
 def no_sync_of_folders() -> None:
     """Never sync a folder, so that a new name may be forgotten."""
-    files.sync_folder = lambda folder: None
+    atomic_files.sync_folder = lambda folder: None
 
 
 def name_before_content() -> None:
@@ -44,11 +44,11 @@ def name_before_content() -> None:
     def write_new(path: Path, data: bytes, **_: Any) -> None:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         os.fsync(descriptor)
-        files.sync_folder(path.parent)
+        atomic_files.sync_folder(path.parent)
         os.write(descriptor, data)
         os.close(descriptor)
 
-    files.write_new = write_new
+    atomic_files.write_new = write_new
 
 
 def acknowledge_before_commit() -> None:
@@ -78,17 +78,17 @@ def remove_before_commit() -> None:
 
 def tidy_everything() -> None:
     """Take all checkpoints for left-overs when going on."""
-    remove = checkpoints.remove_unknown
+    remove = checkpoint_files.remove_unknown
 
     def all_of_them(folder: Path, known: Any, *, trial: int | None = None) -> list[str]:
         return remove(folder, set(), trial=trial)
 
-    checkpoints.remove_unknown = all_of_them
+    checkpoint_files.remove_unknown = all_of_them
 
 
 def tidy_nothing() -> None:
     """Leave what an interruption left."""
-    checkpoints.remove_unknown = lambda folder, known, *, trial=None: []
+    checkpoint_files.remove_unknown = lambda folder, known, *, trial=None: []
     master.tidy = lambda folder, store: None
 
 
@@ -104,14 +104,14 @@ def numbers_from_the_clock() -> None:
 
 def go_on_with_parameters_only() -> None:
     """Go on from a checkpoint with fresh optimizer state."""
-    load = checkpoints.load
+    load = checkpoint_files.load
 
-    def partly(path: Path, **options: Any) -> checkpoints.Snapshot:
+    def partly(path: Path, **options: Any) -> checkpoint_files.Snapshot:
         snapshot = load(path, **options)
         fresh = {k: v * (not k.startswith("optimizer.")) for k, v in snapshot.arrays.items()}
-        return checkpoints.Snapshot(fresh, snapshot.metadata)
+        return checkpoint_files.Snapshot(fresh, snapshot.metadata)
 
-    checkpoints.load = partly
+    checkpoint_files.load = partly
 
 
 def no_lock() -> None:
@@ -144,7 +144,7 @@ def believe_every_file() -> None:
 
     tensors._digest = lambda arrays, metadata: "0" * 64
     same = SimpleNamespace(hexdigest=lambda: "0" * 64)
-    checkpoints.hashlib = SimpleNamespace(sha256=lambda data: same)
+    checkpoint_files.hashlib = SimpleNamespace(sha256=lambda data: same)
 
 
 def infinity_wins() -> None:

@@ -20,7 +20,7 @@ from tests.faults.ledger import Ledger, Verdict, judge
 from tests.faults.outcome import acknowledged
 from tests.faults.runs import Lab, NewLab
 from tests.faults.survival import Plant, one_line, survey
-from workers.checkpoints import checkpoints
+from workers.checkpoints import checkpoint_files
 from workers.errors import CheckpointError
 
 BELIEVED = "3 no partial or foreign checkpoint is believed: read"
@@ -166,10 +166,10 @@ def test_files_changed_before_resumes(
 
 def test_another_runs_file_under_a_name_of_this_one(good: Path, tmp_path: Path) -> None:
     """A file of the right name and form, but not the one that was written down."""
-    expected = checkpoints.load(good)
-    record = checkpoints.save(tmp_path, expected)
+    expected = checkpoint_files.load(good)
+    record = checkpoint_files.save(tmp_path, expected)
     arrays = {**expected.arrays, "parameters": expected.arrays["parameters"] + 1}
     (tmp_path / good.name).unlink()
-    checkpoints.save(tmp_path, checkpoints.Snapshot(arrays, expected.metadata))
+    checkpoint_files.save(tmp_path, checkpoint_files.Snapshot(arrays, expected.metadata))
     with pytest.raises(CheckpointError, match="differs from what the run recorded"):
-        checkpoints.load(tmp_path / good.name, expected=record)
+        checkpoint_files.load(tmp_path / good.name, expected=record)

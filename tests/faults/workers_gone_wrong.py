@@ -8,7 +8,7 @@ from typing import Any
 from hpsearch.execution.executors import SerialExecutor
 from hpsearch.search.events import Event, Reported, WorkerLost, WorkerReady
 from workers.messages import EpochReport
-from workers.training import training
+from workers.training import train
 
 Reports = tuple[EpochReport, ...]
 
@@ -48,7 +48,7 @@ def _boast(report: EpochReport) -> EpochReport:
 
 def break_numbers(trials: Collection[int], epoch: int, value: float) -> None:
     """Let the loss of some trials be NaN or infinite at an epoch, with a perfect score."""
-    begin = training._Stack.__init__
+    begin = train._Stack.__init__
 
     def broken(self: Any, *arguments: Any) -> None:
         begin(self, *arguments)
@@ -63,7 +63,7 @@ def break_numbers(trials: Collection[int], epoch: int, value: float) -> None:
 
         self._networks.train = spoiled
 
-    training._Stack.__init__ = broken  # type: ignore[method-assign]
+    train._Stack.__init__ = broken  # type: ignore[method-assign]
 
 
 def die_early(after: int) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from workers.nn.network.layers import LayerStatistics, average
+from workers.nn.layer_statistics import LayerStatistics, average
 from workers.nn.spec import NetworkSpec
 from workers.nn.training.learner import Learner
 

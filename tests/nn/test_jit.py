@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from workers.nn import machine_code
+from workers.nn import kernel_cache
 
 KERNEL = """
 import sys
@@ -47,7 +47,7 @@ def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (folder / "inner.py").write_text(INNER.format(1))
     (folder / "__pycache__").touch()
     yield folder
-    machine_code.place.cache_clear()
+    kernel_cache.place.cache_clear()
 
 
 @pytest.fixture
@@ -91,14 +91,14 @@ def test_code_of_the_same_sources_is_kept(sources: Path, changed: str) -> None:
     (sources / changed).parent.mkdir(exist_ok=True)
     code = sources / "__pycache__" / "sources_1" / "a.f-1.py311.nbi"
     for stays in (False, True):
-        machine_code.place.cache_clear()
+        kernel_cache.place.cache_clear()
         code.parent.mkdir(exist_ok=True, parents=True)
         code.touch()
-        assert machine_code.place(sources) == code.parents[1]
+        assert kernel_cache.place(sources) == code.parents[1]
         assert code.exists() == stays
     (sources / changed).write_text(INNER.format(2))
-    machine_code.place.cache_clear()
-    assert machine_code.place(sources) == code.parents[1]
+    kernel_cache.place.cache_clear()
+    assert kernel_cache.place(sources) == code.parents[1]
     assert not code.exists()
 
 
@@ -107,13 +107,13 @@ def test_code_is_kept_in_the_first_place_that_can_be_written(
 ) -> None:
     """Found from the last to the first; each is left be once there is a better one."""
     monkeypatch.setattr(tempfile, "tempdir", str(Path.cwd()))  # Python's choice without any.
-    assert machine_code.place(sources) is None
+    assert kernel_cache.place(sources) is None
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     found = []
 
     def look() -> None:
-        machine_code.place.cache_clear()
-        place = machine_code.place(sources)
+        kernel_cache.place.cache_clear()
+        place = kernel_cache.place(sources)
         assert place is not None
         found.append(place)
 
@@ -186,17 +186,17 @@ def test_only_what_nobody_else_can_plant_is_believed(
     above = tmp_path / "above"
     above.mkdir(mode=0o700)
     own = above / "own"
-    assert machine_code.is_private(own)
+    assert kernel_cache.is_private(own)
     for mode, private in ((0o755, False), (0o770, False), (0o701, False), (0o700, True)):
         own.chmod(mode)
-        assert machine_code.is_private(own) == private
+        assert kernel_cache.is_private(own) == private
     for mode, private in ((0o777, False), (0o775, False), (0o1777, True), (0o755, True)):
         above.chmod(mode)
-        assert machine_code.is_private(own) == private
+        assert kernel_cache.is_private(own) == private
     (above / "link").symlink_to(own)
     (above / "file").touch()
-    assert not machine_code.is_private(above / "link")
-    assert not machine_code.is_private(above / "file")
-    assert not machine_code.is_private(above / "missing" / "folder")
+    assert not kernel_cache.is_private(above / "link")
+    assert not kernel_cache.is_private(above / "file")
+    assert not kernel_cache.is_private(above / "missing" / "folder")
     monkeypatch.setattr(os, "geteuid", lambda: own.stat().st_uid + 1)
-    assert not machine_code.is_private(own)
+    assert not kernel_cache.is_private(own)

@@ -10,7 +10,7 @@ import numba
 from numba.core.caching import FunctionCache
 from numba.extending import register_jitable
 
-from workers.nn import machine_code
+from workers.nn import kernel_cache
 
 _settings: Any = numba.config
 
@@ -25,7 +25,7 @@ def kernel(function: Function) -> Function:
     stack. Under ``NUMBA_DISABLE_JIT=1`` the loops run as plain Python.
     """
     compiled = numba.njit(error_model="numpy")(function)
-    folder = machine_code.place(_sources(function))
+    folder = kernel_cache.place(_sources(function))
     if folder is not None and not _settings.DISABLE_JIT:
         _keep(compiled, folder)
     return cast(Function, compiled)

@@ -6,9 +6,9 @@ from typing import Any
 
 import ray
 
-from workers.data.data import Dataset
+from workers.data.dataset import Dataset
 from workers.messages import EpochReport, Pack, RunSettings
-from workers.training.training import train
+from workers.training.train import train
 
 
 class TrainingActor:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers import seeds
-from workers.data.data import Dataset
+from workers.data.dataset import Dataset
 from workers.nn.network.diagnostics import Probe
 from workers.nn.training.learner import Learner
 from workers.seeds import Purpose

@@ -10,7 +10,7 @@ from annotated_types import Ge, Le, Len, Lt
 from pydantic import Field, model_validator
 
 from hpsearch.config.sections.section import Count, Name, Section, Share
-from workers.training.splits import MOST as MOST_SPLITS
+from workers.training.cross_validation import MOST as MOST_SPLITS
 
 METRICS = {
     "val_accuracy": "maximize",

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from hpsearch.storage.sqlite import schema
-from workers.checkpoints import files
+from workers.checkpoints import atomic_files
 from workers.errors import InputError
 
 _MAX_VALUE_BYTES = 2**26
@@ -30,7 +30,7 @@ def create(path: Path, meta: Mapping[str, str]) -> sqlite3.Connection:
         descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
         os.fchmod(descriptor, 0o600)
         os.close(descriptor)
-        files.sync_folder(path.parent)
+        atomic_files.sync_folder(path.parent)
         connection = _configured(_connect(path, "mode=rw"), path)
         schema.build(connection, meta)
     except FileExistsError as error:

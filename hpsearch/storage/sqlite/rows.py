@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from workers.checkpoints import checkpoints
+from workers.checkpoints import checkpoint_files
 from workers.errors import CheckpointError
 from workers.messages import Checkpoint, is_epoch
-from workers.nn.network.layers import LayerStatistics
+from workers.nn.layer_statistics import LayerStatistics
 
 State = Literal["waiting", "running", "complete", "failed", "pruned", "stopped"]
 """The states of a trial; all but the first two are final."""
@@ -156,7 +156,7 @@ def _read_checkpoint(trial: int, epoch: float, values: Sequence[Any]) -> Checkpo
     _require(values, (str, float, int, str))
     name, score, size, digest = values
     try:
-        if checkpoints.parse_name(name)[2:] != (trial, math.floor(epoch)):
+        if checkpoint_files.parse_name(name)[2:] != (trial, math.floor(epoch)):
             raise ValueError(f"{name} is not of trial {trial}, epoch {epoch}")
     except CheckpointError as error:
         raise ValueError(str(error)) from error

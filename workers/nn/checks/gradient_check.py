@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.nn.checks.checked_losses import Loss, data_loss, penalty_loss
-from workers.nn.checks.differences import relative_error
+from workers.nn.checks.numerical_derivatives import relative_error
 from workers.nn.families.initializers import initial
 from workers.nn.layout import Floats, Tensor
 from workers.nn.network.stack import Stack, plan, stack

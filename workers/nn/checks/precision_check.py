@@ -23,7 +23,7 @@ from workers.nn.network.network import Passes, loss_calls
 from workers.nn.network.stack import plan, stack
 from workers.nn.spec import NetworkSpec
 from workers.nn.training import lbfgs
-from workers.nn.training.memory import memory
+from workers.nn.training.state import training_state
 from workers.nn.training.updates import fill_rates, update_calls
 
 STEPS: Final = 20
@@ -77,8 +77,8 @@ class _Training:
         outputs: int,
         key: NDArray[np.uint64],
     ) -> None:
-        self.memory = memory([spec], row[np.newaxis], layout, ema_decay=0.0)
-        self.net = stack([spec], self.memory.rows, layout, statistics=self.memory.statistics)
+        self.state = training_state([spec], row[np.newaxis], layout, ema_decay=0.0)
+        self.net = stack([spec], self.state.rows, layout, statistics=self.state.statistics)
         self.loss, self._clock, rates = np.zeros(1), np.zeros(2, np.int64), self._rates()
         self._passes = Passes(self.net, rows, training=True, keys=key, clock=self._clock)
         task = LOSSES[spec.loss].task
@@ -86,17 +86,17 @@ class _Training:
         self._targets = targets(self.net, empty)
         self._back = loss_calls(self._passes, self._targets, self.loss)
         gradient = self.net.gradient
-        self._update = update_calls(self.memory, layout, gradient, clock=self._clock, rates=rates)
+        self._update = update_calls(self.state, layout, gradient, clock=self._clock, rates=rates)
 
     def _rates(self) -> Floats:
         rates = np.zeros((STEPS, 1, 5), self.net.rows.dtype)
-        fill_rates(self.memory, rates, epoch=1, epochs=1)
+        fill_rates(self.state, rates, epoch=1, epochs=1)
         return rates
 
     def adopt(self, other: "_Training") -> None:
         """Take another's parameters, and what its optimizer remembers."""
-        self.memory.rows[...] = other.memory.rows
-        self.memory.slots[...] = other.memory.slots
+        self.state.rows[...] = other.state.rows
+        self.state.slots[...] = other.state.slots
 
     def differentiate(self, x: NDArray[Any], y: NDArray[Any], step: int) -> Floats:
         """Return the gradient of the mean loss of a mini-batch, a view."""

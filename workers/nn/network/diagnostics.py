@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.nn.jit import kernel
+from workers.nn.layer_statistics import DYING, ENDS, Layers, LayerStatistics
 from workers.nn.layout import Floats, Integers
-from workers.nn.network.layers import DYING, ENDS, Layers, LayerStatistics
 from workers.nn.network.network import Passes
 from workers.nn.network.stack import Stack
 

@@ -17,7 +17,7 @@ from workers.nn.network.network import Passes, loss_calls
 from workers.nn.network.products import Call
 from workers.nn.network.stack import stack
 from workers.nn.training import lbfgs
-from workers.nn.training.memory import UPDATES, Memory
+from workers.nn.training.state import UPDATES, TrainingState
 from workers.nn.training.updates import fill_rates, update_calls
 
 WHOLE: Final = (0.0, 1.0)
@@ -25,20 +25,20 @@ WHOLE: Final = (0.0, 1.0)
 
 
 class Engine:
-    """The buffers and calls that train the members of a memory, epoch by epoch."""
+    """The buffers and calls that train the members of a state, epoch by epoch."""
 
     def __init__(
-        self, memory: Memory, layout: Layout, *, rows: int, outputs: int, epochs: float
+        self, state: TrainingState, layout: Layout, *, rows: int, outputs: int, epochs: float
     ) -> None:
-        self._memory, self._layout, self._rows, self._epochs = memory, layout, rows, epochs
-        members, kind = memory.rows.shape[0], memory.rows.dtype
+        self._state, self._layout, self._rows, self._epochs = state, layout, rows, epochs
+        members, kind = state.rows.shape[0], state.rows.dtype
         self.net = stack(
-            memory.specs,
-            memory.rows,
+            state.specs,
+            state.rows,
             layout,
-            statistics=memory.statistics,
+            statistics=state.statistics,
             counts=np.zeros(members, np.int64),
-            splits=memory.splits,
+            splits=state.splits,
         )
         self._clock = np.zeros(2, np.int64)
         self._keys = np.zeros(members, np.uint64)
@@ -48,9 +48,9 @@ class Engine:
         steps = 1 if self._minimizes else self._whole // self.batch + (self._whole < rows)
         self._rates = np.zeros((steps, members, 5), kind)
         empty = np.zeros(rows) if task == "classification" else np.zeros((rows, outputs))
-        self._targets = targets(self.net, *[empty] * memory.splits)
+        self._targets = targets(self.net, *[empty] * state.splits)
         self._update = update_calls(
-            memory, layout, self.net.gradient, clock=self._clock, rates=self._rates
+            state, layout, self.net.gradient, clock=self._clock, rates=self._rates
         )
         sizes = set() if self._minimizes else {self.batch, rows - self._whole} - {0}
         self.programs = {size: self._program(size) for size in sizes}
@@ -93,12 +93,12 @@ class Engine:
         that begins midway goes on from one that ended there. A ``probe`` watches the step of the
         last full mini-batch.
         """
-        memory = self._memory
+        state = self._state
         first, last = (self._steps_within(share) for share in part)
-        fill_rates(memory, self._rates, epoch=epoch, epochs=self._epochs, done=first)
-        self.net.counts[:] = memory.counters[:, UPDATES] - first
+        fill_rates(state, self._rates, epoch=epoch, epochs=self._epochs, done=first)
+        self.net.counts[:] = state.counters[:, UPDATES] - first
         self._keys[:] = np.array(keys, np.uint64)
-        self._totals[:] = memory.losses
+        self._totals[:] = state.losses
         for into, values, rows in zip(self._targets, targets(self.net, *y), order, strict=True):
             values.take(rows, 0, into, "clip")
         with np.errstate(all="ignore"):
@@ -108,8 +108,8 @@ class Engine:
                 self._minimize(x, order, probe)
             else:
                 self._descend(x, order[:, : self.rows_within(part[1])], first * self.batch, probe)
-        memory.counters[:, UPDATES] += last - first
-        memory.losses[:] = self._totals if part[1] < 1 else 0
+        state.counters[:, UPDATES] += last - first
+        state.losses[:] = self._totals if part[1] < 1 else 0
         return self._totals / self.rows_within(part[1])
 
     def _steps_within(self, share: float) -> int:
@@ -157,14 +157,14 @@ class Engine:
         return [*calls[:update], probe.begin, probe.slope, *calls[update:], probe.end]
 
     def _minimize(self, x: Sequence[NDArray[Any]], order: Integers, probe: Probe | None) -> None:
-        memory = self._memory
+        state = self._state
         if probe:
             probe.begin()
         inputs = [part[rows] for part, rows in zip(x, order, strict=True)]
-        for member, spec in enumerate(memory.specs):
-            split = member * memory.splits // len(memory.specs)
+        for member, spec in enumerate(state.specs):
+            split = member * state.splits // len(state.specs)
             one, wanted = slice(member, member + 1), self._targets[split : split + 1]
-            rows, statistics = memory.rows[one], memory.statistics[one]
+            rows, statistics = state.rows[one], state.statistics[one]
             alone = stack([spec], rows, self._layout, statistics=statistics)
             self._totals[member] = self._rows * lbfgs.minimize(alone, inputs[split], wanted)
             self.net.gradient[member] = alone.gradient[0]

@@ -13,7 +13,7 @@ from workers.nn.network.diagnostics import Probe
 from workers.nn.network.stack import Stack, plan
 from workers.nn.spec import NetworkSpec
 from workers.nn.training.engine import WHOLE, Engine
-from workers.nn.training.memory import AVERAGED_EPOCHS, memory
+from workers.nn.training.state import AVERAGED_EPOCHS, training_state
 
 Rows = NDArray[Any] | Sequence[NDArray[Any]]
 """An array of rows, or one for each split, all of one shape."""
@@ -67,7 +67,7 @@ class Learner:
             for spec, rng in zip(specs, initial, strict=True)
         ]
         start = np.array(first, dtype)
-        self._memory = memory(specs, start, self._layout, ema_decay=ema_decay, splits=splits)
+        self._state = training_state(specs, start, self._layout, ema_decay=ema_decay, splits=splits)
         self._seen: tuple[list[NDArray[Any]], Integers] | None = None
         self._prepare()
 
@@ -77,7 +77,7 @@ class Learner:
         return self._engine.net.members
 
     def _prepare(self) -> None:
-        self._engine = Engine(self._memory, self._layout, **self._sizes, epochs=self._epochs)
+        self._engine = Engine(self._state, self._layout, **self._sizes, epochs=self._epochs)
 
     def run_epoch(
         self,
@@ -106,7 +106,7 @@ class Learner:
         probe
             What watches the layers.
         """
-        past, self._epoch = self._memory, epoch
+        past, self._epoch = self._state, epoch
         inputs = [np.asarray(rows, past.rows.dtype) for rows in _each(x)]
         orders = np.atleast_2d(order)
         losses = self._engine.run(
@@ -117,7 +117,7 @@ class Learner:
         return losses
 
     def _averaged(self) -> Stack:
-        past = self._memory
+        past = self._state
         chosen = [past.averaged(member) for member in range(self.members)]
         rows = np.stack([past.rows[m] if row is None else row for m, row in enumerate(chosen)])
         net = past.stacked(self._layout, rows, past.averaged_statistics)
@@ -127,7 +127,7 @@ class Learner:
         return net
 
     def _scored(self, averaged: bool) -> Stack:
-        past, net = self._memory, self._engine.net
+        past, net = self._state, self._engine.net
         begun = past.counters[:, [AVERAGED_EPOCHS]] > 0
         if not averaged and not begun.any():
             return net
@@ -166,7 +166,7 @@ class Learner:
 
     def observe(self, scores: NDArray[np.float64]) -> None:
         """Tell each member's validation score of the epoch just run, higher being better."""
-        self._memory.observe(scores, self._epoch)
+        self._state.observe(scores, self._epoch)
 
     def state(self, member: int) -> dict[str, NDArray[Any]]:
         """Return all that is needed to go on to the bit, as named arrays.
@@ -175,7 +175,7 @@ class Learner:
         """
         if self._layout.scales:
             self._averaged()
-        return self._memory.state(member)
+        return self._state.of(member)
 
     def restore(self, member: int, state: Mapping[str, NDArray[Any]]) -> None:
         """Put a member's state back.
@@ -185,14 +185,14 @@ class Learner:
         CheckpointError
             Names, shapes or types are not this member's.
         """
-        self._memory.restore(member, state)
+        self._state.restore(member, state)
 
     def keep(self, members: Sequence[int]) -> None:
         """Drop all other members; the kept ones go on as if nothing had happened.
 
         Each split must keep equally many.
         """
-        self._memory = self._memory.keep(members)
+        self._state = self._state.keep(members)
         self._prepare()
 
 

@@ -14,20 +14,22 @@ from workers.nn.network.products import Call
 from workers.nn.network.regularizers import penalize, shorten
 from workers.nn.spec import NetworkSpec
 from workers.nn.training import averaging
-from workers.nn.training.memory import STALLS, UPDATES, Memory
+from workers.nn.training.state import STALLS, UPDATES, TrainingState
 
 _pace = attrgetter(*PACE)
 
 
-def fill_rates(memory: Memory, rates: Floats, *, epoch: int, epochs: float, done: int = 0) -> None:
+def fill_rates(
+    state: TrainingState, rates: Floats, *, epoch: int, epochs: float, done: int = 0
+) -> None:
     """Fill ``(steps, members, 5)`` with an epoch's numbers for the optimizer's kernel.
 
-    ``done`` of its steps are counted among the memory's updates already. What members have in
+    ``done`` of its steps are counted among the state's updates already. What members have in
     common is worked out once.
     """
-    steps, specs = len(rates), memory.specs
+    steps, specs = len(rates), state.specs
     times, counts = epoch - 1 + np.arange(steps) / steps, np.arange(1.0, steps + 1)
-    updates, stalls = (memory.counters[:, [UPDATES, STALLS]] - [done, 0]).T.tolist()
+    updates, stalls = (state.counters[:, [UPDATES, STALLS]] - [done, 0]).T.tolist()
     paces = [(_pace(spec), stalled) for spec, stalled in zip(specs, stalls, strict=True)]
     plans = {
         pace: plan(spec, Moments(times, 1 / steps, epochs, pace[1]))
@@ -49,10 +51,10 @@ def _unbias(beta1: float, beta2: float, first: int, steps: int) -> tuple[Times, 
 
 
 def update_calls(
-    memory: Memory, plan: Layout, gradient: Floats, *, clock: Integers, rates: Floats
+    state: TrainingState, plan: Layout, gradient: Floats, *, clock: Integers, rates: Floats
 ) -> list[Call]:
     """Return the calls after the backward pass: penalties, the step, limits, average."""
-    specs, rows = memory.specs, memory.rows
+    specs, rows = state.specs, state.rows
     calls: list[Call] = []
     if any(spec.l1 or spec.clip_norm for spec in specs):
         early = [(s.l2 if s.clip_norm else 0, s.l1, s.clip_norm or 0) for s in specs]
@@ -60,9 +62,9 @@ def update_calls(
         calls.append(partial(penalize, rows, gradient, plan.penalized, numbers))
     step = OPTIMIZERS[specs[0].optimizer]
     if step.update is not None:
-        segments, scales = _segments(memory, plan, step.per_tensor)
+        segments, scales = _segments(state, plan, step.per_tensor)
         knobs = np.array([_knobs(spec) for spec in specs], np.float64)
-        fixed = (knobs, segments, scales, rows, gradient, memory.slots)
+        fixed = (knobs, segments, scales, rows, gradient, state.slots)
         calls.append(partial(step.update, clock, rates, *fixed))
     limits = np.array([spec.max_norm or 0 for spec in specs], np.float64)
     if limits.any():
@@ -70,8 +72,8 @@ def update_calls(
             partial(shorten, rows, t.start, t.shape[0], t.shape[1], t.turned, limits)
             for t in plan.weights
         ]
-    if memory.ema_decay:
-        calls.append(partial(averaging.track, memory.ema, rows, memory.ema_decay))
+    if state.ema_decay:
+        calls.append(partial(averaging.track, state.ema, rows, state.ema_decay))
     return calls
 
 
@@ -82,17 +84,17 @@ def _knobs(spec: NetworkSpec) -> list[float]:
     return list(knobs.values())
 
 
-def _segments(memory: Memory, plan: Layout, per_tensor: bool) -> tuple[NDArray[Any], Floats]:
-    kind = memory.rows.dtype
-    if not per_tensor and not any(spec.fan_in_scaling for spec in memory.specs):
+def _segments(state: TrainingState, plan: Layout, per_tensor: bool) -> tuple[NDArray[Any], Floats]:
+    kind = state.rows.dtype
+    if not per_tensor and not any(spec.fan_in_scaling for spec in state.specs):
         halves = [(0, plan.penalized, 1, 0, 0), (plan.penalized, plan.size, 0, 0, 0)]
-        return np.array(halves), np.ones((len(memory.specs), 2), kind)
+        return np.array(halves), np.ones((len(state.specs), 2), kind)
     segments = [
         (t.start, t.stop, int(t.penalized), *(t.shape if t.penalized else (1, *t.shape)))
         for t in plan.tensors
     ]
     scales = [
         [plan.widths[t.layer] ** -0.5 if spec.fan_in_scaling else 1 for t in plan.tensors]
-        for spec in memory.specs
+        for spec in state.specs
     ]
     return np.array(segments), np.array(scales, kind)

@@ -6,7 +6,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.data.data import Dataset
+from workers.data.dataset import Dataset
 from workers.errors import CheckpointError
 from workers.nn.network.stack import plan
 from workers.nn.spec import NetworkSpec

@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers import seeds
-from workers.data.data import FITTED, Dataset
+from workers.data.dataset import FITTED, Dataset
 from workers.errors import CheckpointError
 from workers.messages import RunSettings, Trial
+from workers.nn.layer_statistics import Layers, average
 from workers.nn.network.diagnostics import Probe
-from workers.nn.network.layers import Layers, average
 from workers.nn.training.learner import Learner
 from workers.seeds import Purpose
-from workers.training import splits
+from workers.training import cross_validation
 from workers.training.scoring import Metrics, Scoring
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -36,7 +36,7 @@ class Networks:
 
     def __init__(self, trials: Sequence[Trial], data: Dataset, settings: RunSettings) -> None:
         self._data = data
-        groups = splits.stacks(data, trials[0].spec)
+        groups = cross_validation.stacks(data, trials[0].spec)
         self._stacks = [_Stack(trials, data, numbers, settings) for numbers in groups]
 
     def train(self, since: float, until: float) -> list[Metrics]:
@@ -48,7 +48,7 @@ class Networks:
         for stack in self._stacks:
             found |= stack.train(since, until)
         in_order = [found[number] for number in sorted(found)]
-        return [splits.combine(of_trial) for of_trial in zip(*in_order, strict=True)]
+        return [cross_validation.combine(of_trial) for of_trial in zip(*in_order, strict=True)]
 
     def layers(self) -> list[Layers]:
         """Return each trial's layers after this epoch, the means over the splits, if wanted."""
@@ -68,7 +68,7 @@ class Networks:
         networks = []
         for number, split in enumerate(self._data.splits):
             networks.append({**found[number], **split.fitted})
-        return splits.join(networks)
+        return cross_validation.join(networks)
 
     def restore(self, position: int, arrays: Arrays, count: Any) -> None:
         """Put the state of the trial at a position back, from arrays of ``count`` splits.
@@ -78,7 +78,7 @@ class Networks:
         CheckpointError
             If they are not this trial's.
         """
-        networks = splits.part(arrays, count)
+        networks = cross_validation.part(arrays, count)
         if count != len(self._data.splits):
             wanted = len(self._data.splits)
             raise CheckpointError(f"the checkpoint has {count} splits where the run has {wanted}")

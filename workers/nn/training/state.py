@@ -19,7 +19,7 @@ UPDATES, AVERAGED_EPOCHS, WAITED, STALLS = 0, 1, 2, 3
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
+class TrainingState:
     """Arrays with a leading member axis.
 
     ``rows``, ``ema`` and ``swa`` are ``(members, parameters)``, ``ema`` always of float64;
@@ -105,7 +105,7 @@ class Memory:
             if self.ema_decay or spec.swa_fraction:
                 yield "averaged.statistics", self.averaged_statistics[member]
 
-    def state(self, member: int) -> dict[str, NDArray[Any]]:
+    def of(self, member: int) -> dict[str, NDArray[Any]]:
         """Return copies of all that is needed to go on to the bit.
 
         ``averaged`` is what the averages give, ready to predict with.
@@ -135,7 +135,7 @@ class Memory:
         for name, array in own.items():
             array[...] = given[name]
 
-    def keep(self, members: Sequence[int]) -> "Memory":
+    def keep(self, members: Sequence[int]) -> "TrainingState":
         """Return a copy with these members only."""
         chosen = list(members)
         specs = tuple(self.specs[member] for member in chosen)
@@ -148,9 +148,9 @@ def _form(array: NDArray[Any] | None) -> str:
     return "absent" if array is None else f"{array.dtype}{list(array.shape)}"
 
 
-def memory(
+def training_state(
     specs: Sequence[NetworkSpec], rows: Floats, plan: Layout, *, ema_decay: float, splits: int = 1
-) -> Memory:
+) -> TrainingState:
     """Return what members remember before their first epoch, from their first parameters."""
     members, size = rows.shape
     slots = len(OPTIMIZERS[specs[0].optimizer].slots)
@@ -158,7 +158,7 @@ def memory(
     def zeros(*shape: int) -> Floats:
         return np.zeros((members, *shape), rows.dtype)
 
-    return Memory(
+    return TrainingState(
         tuple(specs),
         ema_decay,
         rows,

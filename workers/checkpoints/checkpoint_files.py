@@ -15,7 +15,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from workers.checkpoints import files, tensors
+from workers.checkpoints import atomic_files, tensors
 from workers.checkpoints.failpoints import failpoint
 from workers.errors import CheckpointError, cannot_write
 from workers.messages import Checkpoint, is_epoch
@@ -151,13 +151,13 @@ def remove_unknown(folder: Path, known: Set[str], *, trial: int | None = None) -
     for path in removed:
         failpoint("checkpoint.before_remove")
         path.unlink(missing_ok=True)
-    files.sync_folder(folder)
+    atomic_files.sync_folder(folder)
     return [path.name for path in removed]
 
 
 def _commit(path: Path, data: bytes) -> None:
     try:
-        files.write_new(path, data, settle=False)
+        atomic_files.write_new(path, data, settle=False)
     except FileExistsError as error:
         if _read(path, MAX_BYTES) != data:
             raise CheckpointError(f"{path.name} exists with other content") from error
@@ -165,7 +165,7 @@ def _commit(path: Path, data: bytes) -> None:
 
 def _is_of(trial: int | None, path: Path) -> bool:
     try:
-        number = parse_name(files.temporary_target(path.name) or path.name)[2]
+        number = parse_name(atomic_files.temporary_target(path.name) or path.name)[2]
     except CheckpointError:
         return False
     return trial in (None, number) and path.is_file() and not path.is_symlink()
@@ -190,7 +190,7 @@ def _describe(name: str, data: bytes, metadata: Mapping[str, Any]) -> Checkpoint
 
 def _read(path: Path, max_bytes: int) -> bytes:
     try:
-        return files.read_regular(path, max_bytes)
+        return atomic_files.read_regular(path, max_bytes)
     except (OSError, ValueError) as error:
         raise _refusal(path, getattr(error, "strerror", None) or str(error)) from error
 

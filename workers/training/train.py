@@ -6,17 +6,17 @@ from collections.abc import Container, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from workers.checkpoints import checkpoints, files
-from workers.checkpoints.checkpoints import Snapshot
-from workers.data.data import Dataset
+from workers.checkpoints import atomic_files, checkpoint_files
+from workers.checkpoints.checkpoint_files import Snapshot
+from workers.data.dataset import Dataset
 from workers.errors import cannot_write
 from workers.messages import Checkpoint, EpochReport, Pack, RunSettings, Trial
 from workers.nn.families.schedules import averaging_starts
-from workers.nn.network.layers import Layers
+from workers.nn.layer_statistics import Layers
 from workers.training.blas import one_thread
-from workers.training.networks import Networks
-from workers.training.patience import out_of_patience
+from workers.training.early_stopping import out_of_patience
 from workers.training.scoring import Metrics
+from workers.training.trial_networks import Networks
 
 
 def train(
@@ -65,7 +65,7 @@ class _Stack:
                 self._restore(member, trial, trial.start)
 
     def _restore(self, member: int, trial: Trial, start: Checkpoint) -> None:
-        snapshot = checkpoints.load(self._folder / start.name, expected=start)
+        snapshot = checkpoint_files.load(self._folder / start.name, expected=start)
         self._networks.restore(member, snapshot.arrays, snapshot.metadata.get("splits", 1))
         self._histories[trial.number] = list(snapshot.metadata["history"])
         self.epoch = start.epoch
@@ -145,12 +145,12 @@ class _Stack:
             "history": self._histories[trial.number],
         }
         arrays = self._networks.arrays(member)
-        return checkpoints.save(self._folder, Snapshot(arrays, metadata))
+        return checkpoint_files.save(self._folder, Snapshot(arrays, metadata))
 
 
 def _settle(folder: Path) -> None:
     """Make the names of the checkpoints just saved durable."""
     try:
-        files.sync_folder(folder)
+        atomic_files.sync_folder(folder)
     except OSError as error:
         raise cannot_write(folder, error) from error
