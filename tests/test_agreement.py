@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from hpsearch.narrowing.rank_agreement import Agreement, Curve, agreement, interval, spearman
-from tests.pretence import Pretence
+from tests.simulated_search import SimulatedSearch
 from tests.support import run_here, tiny_config, told_everywhere
 from workers.messages import Trial
 
@@ -129,7 +129,7 @@ def test_a_search_notes_it_when_the_longer_stage_ends(crashes: float) -> None:
         {"name": "s1", "num_trials": 12, "epochs": 5, "promote": 4},
     ]
     again = {"rescore": {"top": 1, "seeds": 2}, "study__max_failures": 10**6}
-    search = Pretence(tiny_config(stages=stages, **again), score=misleading, workers=2)
+    search = SimulatedSearch(tiny_config(stages=stages, **again), score=misleading, workers=2)
     search.finish(seed=1, crashes=crashes)
     assert [note for note in search.notes if note] == [
         "stage s0: of the 4 best after 1 epoch 0 are among the 4 best after 5 (12 trials begun "

@@ -16,7 +16,7 @@ from hpsearch.search.exploration import Exploration
 from hpsearch.space.dimensions import CategoricalDimension, FloatDimension
 from hpsearch.space.scales import from_unit
 from hpsearch.space.space import SearchSpace
-from tests.pretence import Pretence
+from tests.simulated_search import SimulatedSearch
 from tests.support import tiny_config
 
 RATE = FloatDimension(type="float", low=1e-6, high=10.0, log=True)
@@ -124,12 +124,12 @@ def test_every_fifth_trial_looks_outside(sampler: str, workers: int) -> None:
         {"name": "fine", "num_trials": 15, "epochs": 2, "narrow": rule, "sampler": sampler},
     ]
     config = tiny_config(stages=stages)
-    search = Pretence(config, workers=workers).finish()
+    search = SimulatedSearch(config, workers=workers).finish()
     space = search.stages[1]["space"]
     inside = [space.contains(search.trials[number]["params"]) for number in range(20, 35)]
     assert all(inside[n] for n in range(15) if n % 5 != 4)
     assert sampler == "gp" or not all(inside)  # where that one looks it says itself
-    interrupted = Pretence(config, workers=workers)
+    interrupted = SimulatedSearch(config, workers=workers)
     while len(interrupted.trials) < 27:
         interrupted.step(random.Random(0))
     interrupted.begin()

@@ -11,7 +11,7 @@ from hpsearch.config.pilots import PILOTS
 from hpsearch.narrowing.stage_length import measured
 from hpsearch.search.progress import progress
 from hpsearch.search.trials import TrialRecord
-from tests.pretence import Pretence
+from tests.simulated_search import SimulatedSearch
 from tests.support import run_here, tiny_config, told_everywhere
 from tests.test_console import screen, text_of
 from workers.errors import InputError
@@ -41,7 +41,7 @@ def misleading(until: int) -> Any:
 
 @pytest.mark.parametrize(("until", "expected"), [(0, 1), (1, 2), (3, 4), (4, 5), (9, 1)])
 def test_it_is_the_shortest_from_which_on_ranks_agree(until: int, expected: int) -> None:
-    search = Pretence(config(), score=misleading(until)).finish()
+    search = SimulatedSearch(config(), score=misleading(until)).finish()
     length = search.search.config.length
     assert length is not None
     assert length.epochs == expected
@@ -64,14 +64,14 @@ def test_it_is_the_shortest_from_which_on_ranks_agree(until: int, expected: int)
 
 @pytest.mark.parametrize("score", [lambda trial, epoch: 0.5, lambda trial, epoch: float(epoch)])
 def test_where_ranks_tell_nothing_it_is_the_longest_tried(score: Any) -> None:
-    length = Pretence(config(), score=score).finish().search.config.length
+    length = SimulatedSearch(config(), score=score).finish().search.config.length
     assert length is not None
     assert length.text == "5 epochs, the longest tried: too few scores to compare (8 trials)"
 
 
 def test_the_first_trials_compete_by_what_they_had_come_to_by_then() -> None:
     """They have 5 epochs and the others 1, and every epoch brings 10: by all of them they'd win."""
-    search = Pretence(config(), score=misleading(0)).finish()
+    search = SimulatedSearch(config(), score=misleading(0)).finish()
     heights = {n: random.Random(n).random() for n in range(16)}
     best = sorted(heights, key=lambda n: -heights[n])[:6]
     assert {n for n in range(16) if search.trials[n]["stage"] > 0} == set(best)
@@ -116,7 +116,7 @@ def test_what_a_trial_comes_to_later_changes_nothing() -> None:
 
 
 def test_nothing_is_asked_for_until_the_length_is_known() -> None:
-    search = Pretence(config(), workers=3, size=10**6, score=misleading(1))
+    search = SimulatedSearch(config(), workers=3, size=10**6, score=misleading(1))
     chance = random.Random(0)
     assert progress(search.search).left == 16 * 5 + 66 * 6 - 6 * 5 + 2 * 20 + 2 * 14
     while search.search.config.length is None:
@@ -141,7 +141,7 @@ def test_it_is_told_wherever_verdicts_are(tmp_path: Path) -> None:
 
 
 def test_plain_lines_tell_it_once() -> None:
-    search = Pretence(config(), score=misleading(1))
+    search = SimulatedSearch(config(), score=misleading(1))
     console = screen(200, terminal=False)
     lines = PlainLines(console, "tiny")
     chance = random.Random(0)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from hpsearch.config.config import SearchConfig
-from tests.pretence import Pretence
+from tests.simulated_search import SimulatedSearch
 from tests.support import tiny_config
 
 STAGES: dict[str, list[dict[str, Any]]] = {
@@ -94,21 +94,21 @@ def config(name: str, **changes: Any) -> SearchConfig:
 
 
 @pytest.fixture(scope="module", params=STAGES)
-def whole(request: pytest.FixtureRequest) -> tuple[str, Pretence]:
-    return request.param, Pretence(config(request.param)).finish()
+def whole(request: pytest.FixtureRequest) -> tuple[str, SimulatedSearch]:
+    return request.param, SimulatedSearch(config(request.param)).finish()
 
 
 @pytest.mark.parametrize("seed", [0, 2])
 def test_workers_timing_and_interruptions_change_nothing(
-    whole: tuple[str, Pretence], seed: int
+    whole: tuple[str, SimulatedSearch], seed: int
 ) -> None:
     name, expected = whole
-    other = Pretence(config(name), workers=seed + 2, size=[100, 10_000, 10**6][seed])
+    other = SimulatedSearch(config(name), workers=seed + 2, size=[100, 10_000, 10**6][seed])
     other.finish(seed=seed, crashes=[0.0, 0.1, 0.15][seed])
     assert other.table() == expected.table()
 
 
-def test_a_pruned_trial_ends_early_and_keeps_no_file(whole: tuple[str, Pretence]) -> None:
+def test_a_pruned_trial_ends_early_and_keeps_no_file(whole: tuple[str, SimulatedSearch]) -> None:
     name, search = whole
     pruned = {n for n, t in search.trials.items() if t["state"] == "pruned"}
     assert bool(pruned) == (name in PRUNING)
@@ -125,13 +125,13 @@ def test_a_trial_that_stopped_early_and_went_on_shows_a_resume_what_it_showed_at
     """The search is taken up again at every step, by other numbers of workers and alike."""
     stages = [{"name": f"s{number}"} | stage for number, stage in enumerate(PATIENT[name])]
     patient = tiny_config(stages=stages, network__patience=1, study__max_failures=1_000_000)
-    expected = Pretence(patient).finish()
+    expected = SimulatedSearch(patient).finish()
     last = len(stages) - 1
     went_on = [n for n, t in expected.trials.items() if t["stage"] == last and n < 12]
     ends = [max(epoch for n, epoch in expected.epochs if n == number) for number in went_on]
     assert min(ends) < PATIENT[name][last]["epochs"]
     for seed in range(3):
-        other = Pretence(patient, workers=seed + 1, size=[100, 10_000, 10**6][seed])
+        other = SimulatedSearch(patient, workers=seed + 1, size=[100, 10_000, 10**6][seed])
         chance = random.Random(seed)
         while not other.search.finished:
             other.step(chance)
@@ -143,7 +143,7 @@ def test_a_trial_that_stopped_early_and_went_on_shows_a_resume_what_it_showed_at
 
 def test_stopped_trials_leave_running_packs() -> None:
     """Two workers hear of every stop in the end: little is trained that does not count."""
-    search = Pretence(config("asha"), workers=2, size=100).finish()
+    search = SimulatedSearch(config("asha"), workers=2, size=100).finish()
     assert search.stops > 0
     assert len(search.epochs) <= search.trained < 1.2 * len(search.epochs)
 
@@ -151,21 +151,21 @@ def test_stopped_trials_leave_running_packs() -> None:
 @pytest.mark.parametrize("name", ["tpe", "asha", "all"])
 def test_without_reproducible_it_ends_all_the_same(name: str) -> None:
     free = config(name, study__reproducible=False)
-    search = Pretence(free, workers=3).finish(seed=1, crashes=0.1)
-    assert len(search.trials) == len(Pretence(config(name)).finish().trials)
+    search = SimulatedSearch(free, workers=3).finish(seed=1, crashes=0.1)
+    assert len(search.trials) == len(SimulatedSearch(config(name)).finish().trials)
     assert {t["state"] for t in search.trials.values()} <= {"complete", "pruned"}
 
 
 def test_the_size_of_generations_counts_and_the_workers_do_not() -> None:
     sizes = [
-        Pretence(config("tpe", stages__0__generation=size), workers=2).finish().trials
+        SimulatedSearch(config("tpe", stages__0__generation=size), workers=2).finish().trials
         for size in (4, 4, 7)
     ]
     assert sizes[0] == sizes[1] != sizes[2]
 
 
 def test_promoted_trials_go_on_to_the_total_and_keep_their_numbers() -> None:
-    search = Pretence(config("promotion")).finish()
+    search = SimulatedSearch(config("promotion")).finish()
     best = sorted(range(12), key=lambda n: -search.epochs[n, 1].metrics["val_accuracy"])[:5]
     assert {n for n in range(12) if (n, 2) in search.epochs} == set(best)
     assert all((n, 3) in search.epochs for n in best)
@@ -182,13 +182,13 @@ def test_promoted_trials_go_on_to_the_total_and_keep_their_numbers() -> None:
 def test_a_trial_that_goes_on_while_its_last_worker_still_says_goodbye_is_trained_once() -> None:
     """That worker's pack is over: the trial now belongs to the one that took it on."""
     for seed in range(20):
-        search = Pretence(config("promotion"), workers=3, size=100).finish(seed=seed)
+        search = SimulatedSearch(config("promotion"), workers=3, size=100).finish(seed=seed)
         assert search.trained == len(search.epochs)
         assert not any(trial["failures"] for trial in search.trials.values())
 
 
 def test_the_finalists_are_trained_anew_under_new_numbers() -> None:
-    search = Pretence(config("random")).finish()
+    search = SimulatedSearch(config("random")).finish()
     top = sorted(
         range(14), key=lambda n: -max(search.epochs[n, e].metrics["val_accuracy"] for e in (1, 2))
     )[:2]

@@ -14,7 +14,7 @@ from hpsearch.results.tables import Results
 from hpsearch.run.warm_start import warm_start
 from hpsearch.search import events as ev
 from hpsearch.search.search import Search
-from tests.pretence import Pretence
+from tests.simulated_search import SimulatedSearch
 from tests.support import run_here, tiny_config
 from workers.errors import InputError
 from workers.messages import Trial
@@ -27,7 +27,7 @@ def far(trial: Trial, epoch: int) -> float:
     return -abs(math.log10(trial.spec.learning_rate) - math.log10(BEST)) - 1 / (10 + epoch)
 
 
-def beyond(at_border: str) -> Pretence:
+def beyond(at_border: str) -> SimulatedSearch:
     """Search from 1e-4 to 1e-2 for what lies at 0.3."""
     narrow = {"keep_top": 0.25, "at_border": at_border}
     stages: list[dict[str, Any]] = [{"name": "s0", "num_trials": 24, "epochs": 1}]
@@ -36,7 +36,7 @@ def beyond(at_border: str) -> Pretence:
     ]
     space = {"learning_rate": {"type": "float", "low": 1e-4, "high": 1e-2, "log": True}}
     config = tiny_config(stages=stages, search_space=space)
-    return Pretence(config, score=far).finish()
+    return SimulatedSearch(config, score=far).finish()
 
 
 def test_an_optimum_outside_the_first_range_is_found_when_borders_extend() -> None:
@@ -114,7 +114,7 @@ def test_a_warm_start_tries_the_best_first_and_names_what_lies_outside(run: Path
 
 def test_enqueued_points_are_the_first_trials() -> None:
     points = [{"learning_rate": 0.25, "dropout": 0.125}, {"dropout": 0.375}]
-    search = Pretence(tiny_config(enqueue=points)).finish()
+    search = SimulatedSearch(tiny_config(enqueue=points)).finish()
     assert search.trials[0]["params"] == points[0]
     assert search.trials[1]["params"]["dropout"] == 0.375
     assert search.trials[2]["params"]["dropout"] not in (0.125, 0.375)

@@ -15,7 +15,7 @@ from hpsearch.sampling.surrogate.inputs import Inputs
 from hpsearch.sampling.surrogate.model import Model
 from hpsearch.space.dimensions import CategoricalDimension, FloatDimension, IntDimension
 from hpsearch.space.space import SearchSpace
-from tests.pretence import Pretence
+from tests.simulated_search import SimulatedSearch
 from tests.support import tiny_config
 from workers.messages import Trial
 
@@ -124,7 +124,7 @@ def misleading(trial: Trial, epoch: int) -> float:
     return -0.2 * far**2 - math.exp(-epoch / 10) - 0.1 * float(trial.spec.dropout)  # type: ignore[arg-type]
 
 
-def search_of(seed: int, *stages: dict[str, Any]) -> Pretence:
+def search_of(seed: int, *stages: dict[str, Any]) -> SimulatedSearch:
     """Return a finished search of the misleading valley."""
     space = {
         "learning_rate": {"type": "float", "low": 1e-5, "high": 1.0, "log": True},
@@ -132,10 +132,10 @@ def search_of(seed: int, *stages: dict[str, Any]) -> Pretence:
     }
     named = [{"name": f"s{number}"} | stage for number, stage in enumerate(stages)]
     config = tiny_config(stages=named, search_space=space, study__seed=seed)
-    return Pretence(config, score=misleading).finish()
+    return SimulatedSearch(config, score=misleading).finish()
 
 
-def distance(search: Pretence) -> float:
+def distance(search: SimulatedSearch) -> float:
     """Return how many decades the best trial's rate lies from the late optimum."""
     best = max(search.epochs.values(), key=lambda report: report.metrics["val_accuracy"])
     return float(abs(math.log10(search.trials[best.trial]["params"]["learning_rate"] / LATE)))

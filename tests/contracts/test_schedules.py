@@ -8,7 +8,7 @@ import pytest
 from workers.nn.families.schedules import SCHEDULES, Moments, averaging_starts, momenta, plan
 from workers.nn.layout import layout
 from workers.nn.spec import NetworkSpec
-from workers.nn.training.state import STALLS, UPDATES, memory
+from workers.nn.training.state import STALLS, UPDATES, training_state
 from workers.nn.training.updates import fill_rates
 
 POINTS = {
@@ -128,7 +128,7 @@ CHANGES = {
 
 def _numbers(specs, stalls):
     plan = layout(specs[0], features=2, scores=2)
-    past = memory(specs, np.zeros((len(specs), plan.size)), plan, ema_decay=0.0)
+    past = training_state(specs, np.zeros((len(specs), plan.size)), plan, ema_decay=0.0)
     past.counters[:, STALLS] = stalls
     past.counters[:, UPDATES] = 12
     found = np.zeros((4, len(specs), 5))

@@ -1,36 +1,36 @@
-"""What the fault trials share: the ledger, and the run that nothing interrupted."""
+"""What the fault trials share: the promises, and the run that nothing interrupted."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.faults.ledger import Ledger
 from tests.faults.outcome import outcome
-from tests.faults.runs import Lab
+from tests.faults.promise_table import PromiseTable
+from tests.faults.search_processes import Lab
 
 collect_ignore = ["fuzz.py"]
 """A program of its own, which needs Atheris and changes what it imports."""
 
-LEDGER = pytest.StashKey[Ledger]()
+PROMISES = pytest.StashKey[PromiseTable]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.stash[LEDGER] = Ledger()
+    config.stash[PROMISES] = PromiseTable()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    ledger = terminalreporter.config.stash.get(LEDGER, None)
-    if ledger is not None and (ledger.counts or ledger.figures):
+    promises = terminalreporter.config.stash.get(PROMISES, None)
+    if promises is not None and (promises.counts or promises.figures):
         terminalreporter.section("faults", bold=True)
-        for line in ledger.table():
+        for line in promises.table():
             terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")
-def ledger(pytestconfig: pytest.Config) -> Ledger:
+def promises(pytestconfig: pytest.Config) -> PromiseTable:
     """Return the table to which every trial adds."""
-    return pytestconfig.stash.setdefault(LEDGER, Ledger())
+    return pytestconfig.stash.setdefault(PROMISES, PromiseTable())
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import Self
 
 import pytest
 
-from tests.faults.runs import Lab
+from tests.faults.search_processes import Lab
 
 
 class SmallDisk:

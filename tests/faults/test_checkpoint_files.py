@@ -16,10 +16,10 @@ from safetensors.numpy import save as save_tensors
 
 from hpsearch.ensembles import model
 from hpsearch.results.tables import Results
-from tests.faults.ledger import Ledger, Verdict, judge
+from tests.faults.interruption import Inject, one_line, survey
 from tests.faults.outcome import acknowledged
-from tests.faults.runs import Lab, NewLab
-from tests.faults.survival import Plant, one_line, survey
+from tests.faults.promise_table import PromiseTable, Verdict, judge
+from tests.faults.search_processes import Lab, NewLab
 from workers.checkpoints import checkpoint_files
 from workers.errors import CheckpointError
 
@@ -27,17 +27,19 @@ BELIEVED = "3 no partial or foreign checkpoint is believed: read"
 BETWEEN = "3 no partial or foreign checkpoint is believed: changed before a resume"
 
 
-def damaged_between(new_lab: NewLab, whole: dict[str, str], plant: Plant | None, n: int) -> Verdict:
+def damaged_between(
+    new_lab: NewLab, whole: dict[str, str], inject: Inject | None, n: int
+) -> Verdict:
     """Kill a search, change a bit of each checkpoint, go on: none is trained from."""
     lab = new_lab()
-    lab.search(failpoint=f"store.after_commit=kill@{n}", plant=plant).wait()
+    lab.search(failpoint=f"store.after_commit=kill@{n}", inject=inject).wait()
     known = {trial for trial, _ in acknowledged(lab.run)}
     rng = random.Random(n)
     for path in lab.run.glob("checkpoints/*"):
         data = bytearray(path.read_bytes())
         data[rng.randrange(len(data) // 2, len(data))] ^= 1 << rng.randrange(8)
         path.write_bytes(data)
-    ended = lab.search(plant=plant).wait()
+    ended = lab.search(inject=inject).wait()
     if ended.code not in (0, 1) or (ended.code and one_line(ended)):
         return judge(wrong=ended.output[-800:])
     return judge(wrong=_believed(lab, whole, known))
@@ -134,34 +136,34 @@ def foreign() -> Iterator[tuple[str, bytes]]:
 
 
 def test_a_file_changed_before_a_resume(
-    new_lab: NewLab, whole: dict[str, str], ledger: Ledger
+    new_lab: NewLab, whole: dict[str, str], promises: PromiseTable
 ) -> None:
     faults = {f"{n}": partial(damaged_between, new_lab, whole, None, n) for n in (8, 16)}
-    assert survey(ledger, BETWEEN, faults) == []
+    assert survey(promises, BETWEEN, faults) == []
 
 
-def test_foreign_files(good: Path, tmp_path: Path, ledger: Ledger) -> None:
+def test_foreign_files(good: Path, tmp_path: Path, promises: PromiseTable) -> None:
     for name, data in foreign():
-        verdict = ledger.enter(BELIEVED, refused(tmp_path, good.name, data))
+        verdict = promises.enter(BELIEVED, refused(tmp_path, good.name, data))
         assert verdict.good, f"{name}: {verdict.detail}"
 
 
 @pytest.mark.slow
-def test_changed_files(good: Path, tmp_path: Path, ledger: Ledger) -> None:
+def test_changed_files(good: Path, tmp_path: Path, promises: PromiseTable) -> None:
     """Every truncation, every bit of the header, and ten thousand random changes."""
     data = good.read_bytes()
     truncated = (data[:length] for length in range(len(data)))
     for changed in [*truncated, *flips(data), *mutations(data, 10_000)]:
-        verdict = ledger.enter(BELIEVED, refused(tmp_path, good.name, changed))
+        verdict = promises.enter(BELIEVED, refused(tmp_path, good.name, changed))
         assert verdict.good, f"{changed[:200]!r}: {verdict.detail}"
 
 
 @pytest.mark.slow
 def test_files_changed_before_resumes(
-    new_lab: NewLab, whole: dict[str, str], ledger: Ledger
+    new_lab: NewLab, whole: dict[str, str], promises: PromiseTable
 ) -> None:
     faults = {f"{n}": partial(damaged_between, new_lab, whole, None, n) for n in range(3, 22)}
-    assert survey(ledger, BETWEEN, faults) == []
+    assert survey(promises, BETWEEN, faults) == []
 
 
 def test_another_runs_file_under_a_name_of_this_one(good: Path, tmp_path: Path) -> None:

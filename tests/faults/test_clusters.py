@@ -12,11 +12,11 @@ import pytest
 from hpsearch.execution.cluster import heartbeat
 from hpsearch.storage.sqlite.rows import FailureRow
 from hpsearch.storage.store import Store
-from tests.faults.ledger import Ledger, Verdict, judge
-from tests.faults.nodes import Nodes, running, until
+from tests.faults.interruption import finish
 from tests.faults.outcome import acknowledged, difference, missing, outcome
-from tests.faults.runs import Lab, NewLab, Started, with_study
-from tests.faults.survival import finish
+from tests.faults.promise_table import PromiseTable, Verdict, judge
+from tests.faults.ray_nodes import Nodes, running, until
+from tests.faults.search_processes import Lab, NewLab, Started, with_study
 
 TWICE = "4 no epoch counts twice: a stopped worker goes on, on Ray"
 ENDS = "6 every trial ends: hung workers and lost nodes on Ray"
@@ -96,7 +96,7 @@ def beside(
     return [judge(lost=missing(labs[victim], before)), *found]
 
 
-def test_a_neighbour_is_killed(new_lab: NewLab, ledger: Ledger) -> None:
+def test_a_neighbour_is_killed(new_lab: NewLab, promises: PromiseTable) -> None:
     """Each of three searches on three CPUs is killed once; it needs its CPU back to go on."""
     documents = [seeded(seed) for seed in (3, 4, 5)]
     wholes = [alone(new_lab, document) for document in documents]
@@ -108,7 +108,7 @@ def test_a_neighbour_is_killed(new_lab: NewLab, ledger: Ledger) -> None:
                 lab.configure(document)
             found = beside(labs, wholes, victim, cluster)
             worst = ([each for each in found if not each.good] or found)[0]
-            ledger.enter(BESIDE, worst)
+            promises.enter(BESIDE, worst)
             harms += [worst.detail] if not worst.good else []
     assert harms == []
 
@@ -138,7 +138,7 @@ def state(pid: int) -> str:
 @pytest.mark.parametrize("late", [False, True])
 @pytest.mark.parametrize("point", ["file.before_write", "file.before_sync", "file.before_link"])
 def test_a_stopped_worker_goes_on(
-    new_lab: NewLab, whole: dict[str, str], ledger: Ledger, point: str, late: bool
+    new_lab: NewLab, whole: dict[str, str], promises: PromiseTable, point: str, late: bool
 ) -> None:
     lab = new_lab()
     lab.configure(with_study(max_silence=3))
@@ -147,7 +147,7 @@ def test_a_stopped_worker_goes_on(
         "HPSEARCH_FAILPOINT_FILES": str(lab.points),
     }
     with running(cpus=3, **plan) as cluster:
-        one = ledger.enter(TWICE, stop_and_go_on(lab, cluster, whole, late=late))
+        one = promises.enter(TWICE, stop_and_go_on(lab, cluster, whole, late=late))
     assert one.good, one.detail
 
 
@@ -158,14 +158,14 @@ def hurry() -> None:
 
 @pytest.mark.parametrize("process", ["gcs_server", "raylet"])
 def test_a_joined_cluster_dies(
-    new_lab: NewLab, whole: dict[str, str], ledger: Ledger, process: str
+    new_lab: NewLab, whole: dict[str, str], promises: PromiseTable, process: str
 ) -> None:
     """The search ends in one line, long before Ray would end it, and goes on elsewhere."""
     lab = new_lab()
     endless = {"HPSEARCH_FAILPOINT": "file.before_sync=sleep@12+"}  # after the first epochs
     with running(cpus=2, **endless) as cluster:
         place = ("--workers", "1", "--address", cluster.address)
-        started = lab.search(*place, plant=hurry)
+        started = lab.search(*place, inject=hurry)
         until(lambda: acknowledged(lab.run))
         (pid,) = cluster.head.find(process)
         os.kill(pid, signal.SIGKILL)
@@ -175,7 +175,7 @@ def test_a_joined_cluster_dies(
     warned = [each for each in before if not each.startswith("warning: ")]
     wrong = None if right and not warned else f"{ended.code}: {ended.output[-500:]}"
     one = judge(wrong=wrong) if wrong else finish(lab, whole)
-    ledger.enter(ENDS, one)
+    promises.enter(ENDS, one)
     assert one.good, one.detail
 
 
@@ -224,7 +224,7 @@ def lose_two(lab: Lab, cluster: Nodes, rng: random.Random, *, whole: bool) -> fl
     return recovered
 
 
-def test_nodes_are_lost(new_lab: NewLab, ledger: Ledger) -> None:
+def test_nodes_are_lost(new_lab: NewLab, promises: PromiseTable) -> None:
     """Two at once, their raylets or all of them, again and again; new ones come."""
     whole = alone(new_lab, PATIENT)
     lab, rng = new_lab(), random.Random(12)
@@ -248,9 +248,9 @@ def test_nodes_are_lost(new_lab: NewLab, ledger: Ledger) -> None:
         (lab.points / "awake").touch()
         losses[-1] = verdict(lab, started, whole)
     for one in losses:
-        ledger.enter(NODES, one)
+        promises.enter(NODES, one)
     seconds.sort()
-    ledger.figures.append(
+    promises.figures.append(
         f"{len(losses)} nodes lost, two at a time: the search counted its next epoch after"
         f" {seconds[len(seconds) // 2]:.1f} s (median), {seconds[-1]:.1f} s (longest)"
     )

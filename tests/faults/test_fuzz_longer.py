@@ -15,8 +15,8 @@ import yaml
 
 from hpsearch.storage.folder import RunFolder
 from tests import test_fuzz as fuzz
-from tests.faults.ledger import Ledger, Verdict, judge
-from tests.faults.survival import survey
+from tests.faults.interruption import survey
+from tests.faults.promise_table import PromiseTable, Verdict, judge
 from tests.support import TINY
 
 EXAMPLES = "bad input: no trace, no hang, bounded memory (Hypothesis)"
@@ -101,18 +101,18 @@ def seeds(run: RunFolder) -> dict[str, list[bytes]]:
     }
 
 
-def test_fifty_times_as_many_examples(tmp_path: Path, ledger: Ledger) -> None:
+def test_fifty_times_as_many_examples(tmp_path: Path, promises: PromiseTable) -> None:
     names = [name for name, test in vars(fuzz).items() if hasattr(test, "hypothesis")]
-    tried = partial(ledger.more, EXAMPLES)
+    tried = partial(promises.more, EXAMPLES)
     faults = {name: partial(more_examples, tmp_path / name, name, tried) for name in names}
-    assert survey(ledger, EXAMPLES, faults) == []
+    assert survey(promises, EXAMPLES, faults) == []
 
 
 @pytest.mark.skipif(importlib.util.find_spec("atheris") is None, reason="Atheris is not there")
-def test_guided_by_coverage(tmp_path: Path, colours_run: RunFolder, ledger: Ledger) -> None:
-    tried = partial(ledger.more, GUIDED)
+def test_guided_by_coverage(tmp_path: Path, colours_run: RunFolder, promises: PromiseTable) -> None:
+    tried = partial(promises.more, GUIDED)
     faults = {
         name: partial(guided, tmp_path / name, name, good, tried)
         for name, good in seeds(colours_run).items()
     }
-    assert survey(ledger, GUIDED, faults) == []
+    assert survey(promises, GUIDED, faults) == []

@@ -10,9 +10,9 @@ import pytest
 
 import hpsearch
 import workers
-from tests.faults.ledger import Ledger
-from tests.faults.runs import NewLab
-from tests.faults.survival import cut_power, kill_after, kill_at, moments, survey
+from tests.faults.interruption import cut_power, kill_after, kill_at, moments, survey
+from tests.faults.promise_table import PromiseTable
+from tests.faults.search_processes import NewLab
 
 POINT = "1 acknowledged epochs survive, 2 the rest is equal: killed at a point"
 MOMENT = "1 acknowledged epochs survive, 2 the rest is equal: killed at a random moment"
@@ -41,39 +41,45 @@ def test_a_search_passes_every_failpoint(new_lab: NewLab, passed: list[str]) -> 
 
 
 def test_killed_once_at_every_failpoint(
-    new_lab: NewLab, whole: dict[str, str], passed: list[str], ledger: Ledger
+    new_lab: NewLab, whole: dict[str, str], passed: list[str], promises: PromiseTable
 ) -> None:
     plans = [f"{name}=kill@{1 + passed.count(name) // 2}" for name in sorted(set(passed))]
     faults = {plan: partial(kill_at, new_lab, whole, plan) for plan in plans}
-    assert survey(ledger, POINT, faults) == []
+    assert survey(promises, POINT, faults) == []
 
 
 @pytest.mark.slow
 def test_killed_at_every_pass_of_every_failpoint(
-    new_lab: NewLab, whole: dict[str, str], passed: list[str], ledger: Ledger
+    new_lab: NewLab, whole: dict[str, str], passed: list[str], promises: PromiseTable
 ) -> None:
     faults = {
         f"{hit} {name}": partial(kill_at, new_lab, whole, f"*=kill@{hit}")
         for hit, name in enumerate(passed, 1)
     }
-    assert survey(ledger, POINT, faults) == []
+    assert survey(promises, POINT, faults) == []
 
 
 @pytest.mark.slow
-def test_killed_at_random_moments(new_lab: NewLab, whole: dict[str, str], ledger: Ledger) -> None:
+def test_killed_at_random_moments(
+    new_lab: NewLab, whole: dict[str, str], promises: PromiseTable
+) -> None:
     rng = random.Random(5)
     delays = [moments(rng, 0.8) for _ in range(MOMENTS)]
     faults = {f"{each}": partial(kill_after, new_lab, whole, each) for each in delays}
-    assert survey(ledger, MOMENT, faults) == []
+    assert survey(promises, MOMENT, faults) == []
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("names_survive", [False, True])
 def test_power_lost_at_every_pass_of_every_failpoint(
-    new_lab: NewLab, whole: dict[str, str], passed: list[str], ledger: Ledger, names_survive: bool
+    new_lab: NewLab,
+    whole: dict[str, str],
+    passed: list[str],
+    promises: PromiseTable,
+    names_survive: bool,
 ) -> None:
     faults = {
         f"{hit} {name}": partial(cut_power, new_lab, whole, hit, names_survive=names_survive)
         for hit, name in enumerate(passed[:-READ_ONLY], 1)
     }
-    assert survey(ledger, POWER, faults) == []
+    assert survey(promises, POWER, faults) == []

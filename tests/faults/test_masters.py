@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.ledger import Ledger, Verdict, judge
+from tests.faults.interruption import Inject, finish, one_line, survey
 from tests.faults.outcome import difference, outcome
-from tests.faults.runs import Lab, NewLab, Started
-from tests.faults.survival import Plant, finish, one_line, survey
+from tests.faults.promise_table import PromiseTable, Verdict, judge
+from tests.faults.search_processes import Lab, NewLab, Started
 
 TWENTY = "5 one master a run: twenty started at once"
 FREED = "5 one master a run: a killed master's lock is free"
@@ -20,14 +20,14 @@ TAKEN = "5 one master a run: taken over from another host"
 
 
 def twenty(
-    new_lab: NewLab, whole: dict[str, str], *, exists: bool, plant: Plant | None = None
+    new_lab: NewLab, whole: dict[str, str], *, exists: bool, inject: Inject | None = None
 ) -> Verdict:
     """Start twenty; one wins, or a later one goes on; the others say who holds the run."""
     lab = new_lab()
     if exists:
         lab.search(failpoint="store.after_commit=kill@3").wait()
     # Who comes to train stays there a while, so that all twenty meet.
-    started = [lab.search(plant=partial(_hesitate, plant)) for _ in range(20)]
+    started = [lab.search(inject=partial(_hesitate, inject)) for _ in range(20)]
     ended = [each.wait() for each in started]
     winners = [each for each in ended if each.code == 0]
     refused = [each for each in ended if each.code != 0]
@@ -42,11 +42,11 @@ def twenty(
     return judge(wrong=difference(whole, outcome(lab.run)))
 
 
-def _hesitate(plant: Plant | None) -> None:
+def _hesitate(inject: Inject | None) -> None:
     from hpsearch.run import master
 
-    if plant is not None:
-        plant()
+    if inject is not None:
+        inject()
     performed = master.Master.run
 
     def run(self: master.Master, watch: master.Watch) -> None:
@@ -56,10 +56,10 @@ def _hesitate(plant: Plant | None) -> None:
     master.Master.run = run  # type: ignore[method-assign]
 
 
-def stopped(new_lab: NewLab, plant: Callable[[], None] | None = None) -> tuple[Lab, Started]:
+def stopped(new_lab: NewLab, inject: Callable[[], None] | None = None) -> tuple[Lab, Started]:
     """Return a lab whose run is held by a master that is stopped in the middle."""
     lab = new_lab()
-    started = lab.search(failpoint="store.after_commit=stop@9", plant=plant)
+    started = lab.search(failpoint="store.after_commit=stop@9", inject=inject)
     state = Path(f"/proc/{started.pid}/stat")
     while state.read_text().rpartition(")")[2].split()[0] != "T":
         time.sleep(0.01)
@@ -103,19 +103,19 @@ def taken_over(new_lab: NewLab, whole: dict[str, str]) -> Verdict:
 
 @pytest.mark.parametrize("exists", [False, True])
 def test_twenty_at_once(
-    new_lab: NewLab, whole: dict[str, str], ledger: Ledger, exists: bool
+    new_lab: NewLab, whole: dict[str, str], promises: PromiseTable, exists: bool
 ) -> None:
     faults = {"twenty": partial(twenty, new_lab, whole, exists=exists)}
-    assert survey(ledger, TWENTY, faults) == []
+    assert survey(promises, TWENTY, faults) == []
 
 
 def test_a_killed_holder_frees_the_run(
-    new_lab: NewLab, whole: dict[str, str], ledger: Ledger
+    new_lab: NewLab, whole: dict[str, str], promises: PromiseTable
 ) -> None:
-    assert survey(ledger, FREED, {"killed": partial(freed, new_lab, whole)}) == []
+    assert survey(promises, FREED, {"killed": partial(freed, new_lab, whole)}) == []
 
 
 def test_take_over_from_another_host(
-    new_lab: NewLab, whole: dict[str, str], ledger: Ledger
+    new_lab: NewLab, whole: dict[str, str], promises: PromiseTable
 ) -> None:
-    assert survey(ledger, TAKEN, {"stopped": partial(taken_over, new_lab, whole)}) == []
+    assert survey(promises, TAKEN, {"stopped": partial(taken_over, new_lab, whole)}) == []

@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.faults.ledger import Ledger, Verdict, judge
-from tests.faults.nodes import descendants
+from tests.faults.interruption import one_line
 from tests.faults.outcome import acknowledged, difference, missing, outcome
-from tests.faults.runs import Lab, NewLab, Started, with_study
-from tests.faults.survival import one_line
+from tests.faults.promise_table import PromiseTable, Verdict, judge
+from tests.faults.ray_nodes import descendants
+from tests.faults.search_processes import Lab, NewLab, Started, with_study
 
 KILLED = "1 acknowledged epochs survive, 2 the rest is equal: killed on Ray"
 ENDS = "6 every trial ends: hung workers and lost nodes on Ray"
@@ -77,9 +77,9 @@ def kill_raylet(started: Started) -> None:
 
 @pytest.mark.parametrize("plan", ["file.before_sync=kill@2", "file.before_link=kill@3"])
 def test_a_worker_is_killed(
-    new_lab: NewLab, whole: dict[str, str], ledger: Ledger, plan: str
+    new_lab: NewLab, whole: dict[str, str], promises: PromiseTable, plan: str
 ) -> None:
-    verdict = ledger.enter(KILLED, through(new_lab, whole, plan))
+    verdict = promises.enter(KILLED, through(new_lab, whole, plan))
     assert verdict.good, verdict.detail
 
 
@@ -91,29 +91,35 @@ def test_a_worker_is_killed(
     ],
 )
 def test_the_master_is_killed(
-    new_lab: NewLab, whole: dict[str, str], ledger: Ledger, plan: str
+    new_lab: NewLab, whole: dict[str, str], promises: PromiseTable, plan: str
 ) -> None:
-    verdict = ledger.enter(KILLED, resumed(new_lab, whole, plan, None))
+    verdict = promises.enter(KILLED, resumed(new_lab, whole, plan, None))
     assert verdict.good, verdict.detail
 
 
-def test_all_are_killed(new_lab: NewLab, whole: dict[str, str], ledger: Ledger) -> None:
-    verdict = ledger.enter(KILLED, resumed(new_lab, whole, None, kill_all))
+def test_all_are_killed(new_lab: NewLab, whole: dict[str, str], promises: PromiseTable) -> None:
+    verdict = promises.enter(KILLED, resumed(new_lab, whole, None, kill_all))
     assert verdict.good, verdict.detail
 
 
-def test_the_raylet_is_killed(new_lab: NewLab, whole: dict[str, str], ledger: Ledger) -> None:
-    verdict = ledger.enter(ENDS, resumed(new_lab, whole, None, kill_raylet))
+def test_the_raylet_is_killed(
+    new_lab: NewLab, whole: dict[str, str], promises: PromiseTable
+) -> None:
+    verdict = promises.enter(ENDS, resumed(new_lab, whole, None, kill_raylet))
     assert verdict.good, verdict.detail
 
 
 @pytest.mark.parametrize("plan", ["file.before_link=stop@2", "file.before_sync=sleep@3"])
-def test_a_worker_hangs(new_lab: NewLab, whole: dict[str, str], ledger: Ledger, plan: str) -> None:
+def test_a_worker_hangs(
+    new_lab: NewLab, whole: dict[str, str], promises: PromiseTable, plan: str
+) -> None:
     """Stopped or asleep, it is killed and its trials go on elsewhere."""
-    verdict = ledger.enter(ENDS, through(new_lab, whole, plan))
+    verdict = promises.enter(ENDS, through(new_lab, whole, plan))
     assert verdict.good, verdict.detail
 
 
-def test_memory_runs_out_once(new_lab: NewLab, whole: dict[str, str], ledger: Ledger) -> None:
-    verdict = ledger.enter(MEMORY, through(new_lab, whole, "file.before_write=memory@2"))
+def test_memory_runs_out_once(
+    new_lab: NewLab, whole: dict[str, str], promises: PromiseTable
+) -> None:
+    verdict = promises.enter(MEMORY, through(new_lab, whole, "file.before_write=memory@2"))
     assert verdict.good, verdict.detail

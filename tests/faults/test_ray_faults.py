@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from hpsearch.results.tables import Results
-from tests.faults.ledger import Ledger, Verdict, judge
-from tests.faults.nodes import running
 from tests.faults.outcome import difference, missing, outcome
-from tests.faults.runs import THREE_STAGES, Ended, Lab, NewLab, with_study
+from tests.faults.promise_table import PromiseTable, Verdict, judge
+from tests.faults.ray_nodes import running
+from tests.faults.search_processes import THREE_STAGES, Ended, Lab, NewLab, with_study
 from tests.faults.test_clusters import failures
 
 MESSAGES = "6 every trial ends: Ray's messages fail"
@@ -53,7 +53,9 @@ def failing(methods: tuple[str, ...]) -> str:
 
 
 @pytest.mark.parametrize("what", METHODS)
-def test_messages_fail(new_lab: NewLab, whole: dict[str, str], ledger: Ledger, what: str) -> None:
+def test_messages_fail(
+    new_lab: NewLab, whole: dict[str, str], promises: PromiseTable, what: str
+) -> None:
     """On the master's side, on that of the workers and in between."""
     lab = new_lab()
     lab.configure(IMPATIENT)
@@ -66,8 +68,8 @@ def test_messages_fail(new_lab: NewLab, whole: dict[str, str], ledger: Ledger, w
         count = cluster.log().count("Inject RPC")
     wrong = f"{ended.code}: {ended.output[-500:]}" if ended.code != 0 else None
     one = judge(lost=missing(lab, {}), wrong=wrong or difference(whole, outcome(lab.run)))
-    ledger.enter(MESSAGES, one if count else judge(wrong="no message failed"))
-    ledger.figures.append(f"Ray's messages about {what}: {count} failed")
+    promises.enter(MESSAGES, one if count else judge(wrong="no message failed"))
+    promises.figures.append(f"Ray's messages about {what}: {count} failed")
     assert one.good, one.detail
     assert count
 
@@ -91,18 +93,20 @@ def starved(lab: Lab, plan: str, **more: str) -> Ended:
         return lab.search("--workers", "1", "--address", cluster.address).wait(SECONDS)
 
 
-def test_memory_is_taken_once(new_lab: NewLab, whole: dict[str, str], ledger: Ledger) -> None:
+def test_memory_is_taken_once(
+    new_lab: NewLab, whole: dict[str, str], promises: PromiseTable
+) -> None:
     """Its trials go on, and all is as if nothing had been."""
     lab = new_lab()
     ended = starved(lab, "file.before_write=hog@3", HPSEARCH_FAILPOINT_FILES=str(lab.points))
     causes = {each.cause.split(":")[0] for each in failures(lab.run)}
     wrong = None if causes == {"OutOfMemoryError"} else f"{causes}, {ended.output[-500:]}"
     one = judge(lost=missing(lab, {}), wrong=wrong or difference(whole, outcome(lab.run)))
-    ledger.enter(MEMORY, one)
+    promises.enter(MEMORY, one)
     assert one.good, one.detail
 
 
-def test_memory_is_taken_always(new_lab: NewLab, ledger: Ledger) -> None:
+def test_memory_is_taken_always(new_lab: NewLab, promises: PromiseTable) -> None:
     """A pack of two is tried once, each of its trials twice more; then that is the reason."""
     lab = new_lab()
     lab.configure({**THREE_STAGES, "stages": [{"name": "coarse", "num_trials": 2, "epochs": 1}]})
@@ -116,5 +120,5 @@ def test_memory_is_taken_always(new_lab: NewLab, ledger: Ledger) -> None:
         ended.output[-500:]: ended.code == 1 and "2 of 2 trials failed" in ended.output,
     }
     one: Verdict = judge(wrong=", ".join(name for name, kept in checks.items() if not kept) or None)
-    ledger.enter(MEMORY, one)
+    promises.enter(MEMORY, one)
     assert one.good, one.detail

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.ledger import Ledger, Verdict, judge
+from tests.faults.interruption import finish, survey
 from tests.faults.outcome import acknowledged
-from tests.faults.runs import THREE_STAGES, NewLab
-from tests.faults.survival import finish, survey
+from tests.faults.promise_table import PromiseTable, Verdict, judge
+from tests.faults.search_processes import THREE_STAGES, NewLab
 
 CLOCK = "14 the clock does not matter"
 SCALE = "13 ten thousand trials, and a resume in 10 s"
@@ -31,19 +31,19 @@ def clock_set(new_lab: NewLab, whole: dict[str, str], point: int, seconds: float
     """Kill, set the clock, go on."""
     lab = new_lab()
     lab.search(failpoint=f"store.after_commit=kill@{point}").wait()
-    return finish(lab, whole, plant=partial(shift, seconds))
+    return finish(lab, whole, inject=partial(shift, seconds))
 
 
-def test_clock_a_day_off(new_lab: NewLab, whole: dict[str, str], ledger: Ledger) -> None:
+def test_clock_a_day_off(new_lab: NewLab, whole: dict[str, str], promises: PromiseTable) -> None:
     faults = {
         f"{seconds} at {point}": partial(clock_set, new_lab, whole, point, seconds)
         for seconds, point in ((86_400.0, 7), (-86_400.0, 12))
     }
-    assert survey(ledger, CLOCK, faults) == []
+    assert survey(promises, CLOCK, faults) == []
 
 
 @pytest.mark.slow
-def test_ten_thousand_trials(new_lab: NewLab, ledger: Ledger) -> None:
+def test_ten_thousand_trials(new_lab: NewLab, promises: PromiseTable) -> None:
     """Kill the search when it is nearly through; report what it used, and the way back."""
     lab = new_lab()
     stages = [{"name": "only", "num_trials": TRIALS, "epochs": 1}]
@@ -67,16 +67,16 @@ def test_ten_thousand_trials(new_lab: NewLab, ledger: Ledger) -> None:
     back = time.monotonic() - began
     ended = again.wait(600)
     disk = sum(path.stat().st_size for path in lab.run.rglob("*") if path.is_file())
-    ledger.figures.append(
+    promises.figures.append(
         f"{TRIALS} trials: {len(done) / seconds:.0f} trials/s, {handles} file handles,"
         f" {memory / 1024:.0f} MiB of memory, {disk / 2**20:.1f} MiB on disk,"
         f" first new epoch {back:.1f} s after the resume began"
     )
     complete = len(acknowledged(lab.run)) == TRIALS
     few = handles < 64 and memory < 2 * 2**20 and back < RESUME_SECONDS
-    wrong = None if complete and ended.code == 0 and few else f"{ledger.figures[-1]} {ended}"
+    wrong = None if complete and ended.code == 0 and few else f"{promises.figures[-1]} {ended}"
     lost = None if done.keys() <= acknowledged(lab.run).keys() else "epochs"
-    verdict = ledger.enter(SCALE, judge(lost=lost, wrong=wrong))
+    verdict = promises.enter(SCALE, judge(lost=lost, wrong=wrong))
     assert verdict.good, verdict.detail
 
 

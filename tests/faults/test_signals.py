@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.commands import Command
-from tests.faults.ledger import Ledger, Verdict, judge
+from tests.faults.interruption import finish, survey
 from tests.faults.outcome import acknowledged, difference, missing, outcome
-from tests.faults.runs import NewLab
-from tests.faults.survival import finish, survey
+from tests.faults.promise_table import PromiseTable, Verdict, judge
+from tests.faults.search_processes import NewLab
 
 pytestmark = pytest.mark.usefixtures("interruptible")
 
@@ -128,7 +128,7 @@ def on_ray(new_lab: NewLab, whole: dict[str, str], short: Path, plan: str) -> Ve
 
 
 def test_a_signal_at_some_failpoints(
-    new_lab: NewLab, whole: dict[str, str], passed: list[str], ledger: Ledger
+    new_lab: NewLab, whole: dict[str, str], passed: list[str], promises: PromiseTable
 ) -> None:
     names = sorted(set(passed))[::3]
     plans = [
@@ -136,31 +136,31 @@ def test_a_signal_at_some_failpoints(
         for n, name in enumerate(names)
     ]
     faults = {plan: partial(signalled, new_lab, whole, plan) for plan in plans}
-    assert survey(ledger, POINT, faults) == []
+    assert survey(promises, POINT, faults) == []
 
 
 @pytest.mark.slow
 def test_a_signal_at_every_pass_of_every_failpoint(
-    new_lab: NewLab, whole: dict[str, str], passed: list[str], ledger: Ledger
+    new_lab: NewLab, whole: dict[str, str], passed: list[str], promises: PromiseTable
 ) -> None:
     """The two signals take turns; at the middle pass of each point both come."""
     plans = {f"*={'int' if n % 2 else 'term'}@{n}" for n in range(1, len(passed) + 1)}
     middle = {f"{name}={{}}@{1 + passed.count(name) // 2}" for name in passed}
     plans |= {plan.format(kind) for plan in middle for kind in NUMBERS}
     faults = {plan: partial(signalled, new_lab, whole, plan) for plan in sorted(plans)}
-    assert survey(ledger, POINT, faults) == []
+    assert survey(promises, POINT, faults) == []
 
 
 @pytest.mark.slow
 def test_a_signal_while_the_program_starts(
-    new_lab: NewLab, whole: dict[str, str], ledger: Ledger, short: Path
+    new_lab: NewLab, whole: dict[str, str], promises: PromiseTable, short: Path
 ) -> None:
     faults = {}
     for n in range(40):
         (short / str(n)).mkdir()
         number = NUMBERS["int" if n % 2 else "term"]
         faults[f"{n}"] = partial(while_starting, new_lab, whole, short / str(n), number, 0.1 * n)
-    assert survey(ledger, START, faults) == []
+    assert survey(promises, START, faults) == []
 
 
 @pytest.mark.slow
@@ -173,7 +173,7 @@ def test_a_signal_while_the_program_starts(
     ],
 )
 def test_a_signal_on_ray(
-    new_lab: NewLab, whole: dict[str, str], ledger: Ledger, short: Path, plan: str
+    new_lab: NewLab, whole: dict[str, str], promises: PromiseTable, short: Path, plan: str
 ) -> None:
-    verdict = ledger.enter(RAY, on_ray(new_lab, whole, short, plan))
+    verdict = promises.enter(RAY, on_ray(new_lab, whole, short, plan))
     assert verdict.good, verdict.detail

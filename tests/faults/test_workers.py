@@ -8,43 +8,45 @@ from typing import Any
 import pytest
 
 from hpsearch.results.tables import Results
-from tests.faults.ledger import Ledger, Verdict, judge
+from tests.faults.interruption import Inject, one_line, survey
 from tests.faults.outcome import difference, outcome
-from tests.faults.runs import THREE_STAGES, Lab, NewLab, with_study
-from tests.faults.survival import Plant, one_line, survey
+from tests.faults.promise_table import PromiseTable, Verdict, judge
+from tests.faults.search_processes import THREE_STAGES, Lab, NewLab, with_study
 from tests.faults.workers_gone_wrong import NOT_FINITE, break_numbers, come_back, die_early
 
 TWICE = "4 no epoch counts twice: a worker comes back"
 FINITE = "8 NaN and infinity never win"
 
 
-def unharmed(new_lab: NewLab, whole: dict[str, str], *plants: Plant) -> Verdict:
+def unharmed(new_lab: NewLab, whole: dict[str, str], *injected: Inject) -> Verdict:
     """Search with workers gone wrong, and see nothing of it in what comes out."""
     lab = new_lab()
-    ended = lab.search(plant=partial(_all, plants)).wait()
+    ended = lab.search(inject=partial(_all, injected)).wait()
     if ended.code != 0:
         return judge(wrong=ended.output[-500:])
     return judge(wrong=difference(whole, outcome(lab.run)))
 
 
-def _all(plants: tuple[Plant, ...]) -> None:
-    for plant in plants:
-        plant()
+def _all(injected: tuple[Inject, ...]) -> None:
+    for inject in injected:
+        inject()
 
 
-def test_a_worker_that_comes_back(new_lab: NewLab, whole: dict[str, str], ledger: Ledger) -> None:
+def test_a_worker_that_comes_back(
+    new_lab: NewLab, whole: dict[str, str], promises: PromiseTable
+) -> None:
     """Each epoch of each stage once: the late reports come before those of the new attempt."""
     faults = {
         f"report {n}": partial(unharmed, new_lab, whole, partial(come_back, n)) for n in range(1, 8)
     }
-    assert survey(ledger, TWICE, faults) == []
+    assert survey(promises, TWICE, faults) == []
 
 
-def test_a_worker_that_dies(new_lab: NewLab, whole: dict[str, str], ledger: Ledger) -> None:
+def test_a_worker_that_dies(new_lab: NewLab, whole: dict[str, str], promises: PromiseTable) -> None:
     faults = {
         f"report {n}": partial(unharmed, new_lab, whole, partial(die_early, n)) for n in range(1, 8)
     }
-    assert survey(ledger, TWICE, faults) == []
+    assert survey(promises, TWICE, faults) == []
 
 
 def diverged(
@@ -53,14 +55,14 @@ def diverged(
     epoch: int,
     value: float,
     direction: str,
-    *plants: Plant,
+    *injected: Inject,
 ) -> Verdict:
     """Break some trials' numbers; they fail, and what else there is comes from the others."""
     lab = new_lab()
     metric = {"metric": "val_loss"} if direction == "minimize" else {}
     lab.configure(with_study(direction=direction, **metric))
     ended = lab.search(
-        plant=partial(_all, (partial(break_numbers, trials, epoch, value), *plants))
+        inject=partial(_all, (partial(break_numbers, trials, epoch, value), *injected))
     ).wait()
     if ended.code != 0:
         return judge(wrong=ended.output[-500:])
@@ -130,28 +132,28 @@ def divergences() -> dict[str, tuple[Any, ...]]:
     }
 
 
-def test_numbers_that_are_not_finite(new_lab: NewLab, ledger: Ledger) -> None:
+def test_numbers_that_are_not_finite(new_lab: NewLab, promises: PromiseTable) -> None:
     faults = {name: partial(diverged, new_lab, *fault) for name, fault in divergences().items()}
     chosen = dict(list(faults.items())[::5])
-    assert survey(ledger, FINITE, chosen) == []
+    assert survey(promises, FINITE, chosen) == []
 
 
 @pytest.mark.slow
-def test_numbers_that_are_not_finite_anywhere(new_lab: NewLab, ledger: Ledger) -> None:
+def test_numbers_that_are_not_finite_anywhere(new_lab: NewLab, promises: PromiseTable) -> None:
     faults = {name: partial(diverged, new_lab, *fault) for name, fault in divergences().items()}
-    assert survey(ledger, FINITE, faults) == []
+    assert survey(promises, FINITE, faults) == []
 
 
-def test_all_trials_diverge(new_lab: NewLab, ledger: Ledger) -> None:
+def test_all_trials_diverge(new_lab: NewLab, promises: PromiseTable) -> None:
     """The end names how many there were and what they had in common, in one line."""
 
     def hopeless() -> Verdict:
         lab = new_lab()
         space = {"learning_rate": {"type": "float", "low": 0.3, "high": 1.0}}
         lab.configure({**THREE_STAGES, "search_space": space})
-        ended = lab.search(plant=partial(break_numbers, range(13), 1, math.nan)).wait()
+        ended = lab.search(inject=partial(break_numbers, range(13), 1, math.nan)).wait()
         useful = "trials diverged, all with learning_rate above 0.3" in ended.output
         wrong = one_line(ended) or (None if useful and ended.code == 1 else ended.output)
         return judge(wrong=wrong)
 
-    assert survey(ledger, FINITE, {"all": hopeless}) == []
+    assert survey(promises, FINITE, {"all": hopeless}) == []

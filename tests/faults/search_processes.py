@@ -120,10 +120,10 @@ class Lab:
         *,
         failpoint: str | None = None,
         variables: Mapping[str, str] | None = None,
-        plant: Callable[[], None] | None = None,
+        inject: Callable[[], None] | None = None,
         fresh: bool = False,
     ) -> Started:
-        """Start ``hpsearch ARGUMENTS``; ``plant`` is called in the new process before.
+        """Start ``hpsearch ARGUMENTS``; ``inject`` is called in the new process before.
 
         A ``fresh`` process has imported nothing before it has the ``variables``: Ray reads
         some of them when it is imported.
@@ -136,7 +136,7 @@ class Lab:
                 "HPSEARCH_FAILPOINT_FILES": str(self.points),
             }
         process = (_fresh if fresh else _context).Process(
-            target=_main, args=(list(arguments), environment, output, self.witness, plant)
+            target=_main, args=(list(arguments), environment, output, self.witness, inject)
         )
         process.start()
         return Started(process, output)
@@ -159,7 +159,7 @@ def _main(
     variables: Mapping[str, str],
     output: Path,
     witness: Path,
-    plant: Callable[[], None] | None,
+    inject: Callable[[], None] | None,
 ) -> None:
     os.setsid()
     signal.signal(signal.SIGINT, signal.default_int_handler)  # However the tests were started.
@@ -175,8 +175,8 @@ def _main(
 
     failpoints._hits.clear()
     hpsearch.cli.live_view.display = _witnessed(witness)  # type: ignore[assignment]
-    if plant is not None:
-        plant()
+    if inject is not None:
+        inject()
     main.main(arguments, prog_name="hpsearch")
 
 

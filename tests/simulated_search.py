@@ -28,7 +28,7 @@ def by_params(trial: Trial, epoch: float) -> float:
     return height - 1 / (1 + epoch) + luck
 
 
-class Pretence:
+class SimulatedSearch:
     """A search, what it has written down, and workers that pretend to train."""
 
     def __init__(
@@ -151,7 +151,7 @@ class Pretence:
         report = EpochReport(trial.number, trial.attempt, epoch, metrics, 0.1, saved)
         return replace(report, stopped=stopped)
 
-    def finish(self, *, seed: int = 0, crashes: float = 0.0) -> "Pretence":
+    def finish(self, *, seed: int = 0, crashes: float = 0.0) -> "SimulatedSearch":
         """Go on until the search is over; with ``crashes``, the master dies now and then."""
         chance = random.Random(seed)
         while not self.search.finished:

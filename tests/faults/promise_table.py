@@ -27,7 +27,7 @@ def judge(*, lost: str | None = None, wrong: str | None = None) -> Verdict:
 
 
 @dataclass
-class Ledger:
+class PromiseTable:
     """Counts the verdicts by promise, and keeps what is worth reporting beside them."""
 
     counts: dict[str, Counter[str]] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Faults planted in the program itself: each breaks one promise, and a trial must see it.
+"""Faults injected into the program itself: each breaks one promise, and a trial must see it.
 
 Each is called in the new process before the search begins.
 """
@@ -169,7 +169,7 @@ def trust_the_disk() -> None:
     opening._configured = fast
 
 
-def open_doors() -> None:
+def public_files() -> None:
     """Make files for everybody's eyes."""
     real = os.open
     os.umask(0)

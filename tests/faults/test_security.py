@@ -8,28 +8,28 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.ledger import Ledger, Verdict, judge
-from tests.faults.runs import NewLab
-from tests.faults.survival import Plant, survey
+from tests.faults.interruption import Inject, survey
+from tests.faults.promise_table import PromiseTable, Verdict, judge
+from tests.faults.search_processes import NewLab
 
-DOORS = "security: files and folders are the user's alone"
+ACCESS = "security: files and folders are the user's alone"
 CANARY = "security: a credential appears nowhere"
 
 
-def closed_doors(
-    new_lab: NewLab, whole: dict[str, str], plant: Plant | None, n: int, mask: int = 0
+def private_files(
+    new_lab: NewLab, whole: dict[str, str], inject: Inject | None, n: int, mask: int = 0
 ) -> Verdict:
     """Run with a umask, predict, and look at the mode of everything that was made."""
     lab = new_lab()
     (lab.folder / "results").mkdir(mode=0o700)
     rows = lab.folder / "rows.csv"
     rows.write_text("5,3,1,0.2\n")
-    ended = lab.search(plant=partial(_masked, plant, mask)).wait()
+    ended = lab.search(inject=partial(_masked, inject, mask)).wait()
     output = lab.folder / "results" / "p.csv"
     asked = ["predict", str(lab.run), str(rows), "--no-header", "--output", str(output)]
-    predicted = lab.start(asked, plant=partial(_masked, plant, mask)).wait()
+    predicted = lab.start(asked, inject=partial(_masked, inject, mask)).wait()
     averaged = lab.start(
-        ["ensemble", str(lab.run), "--top", "2"], plant=partial(_masked, plant, mask)
+        ["ensemble", str(lab.run), "--top", "2"], inject=partial(_masked, inject, mask)
     ).wait()
     if ended.code or predicted.code or averaged.code:
         return judge(wrong=f"{ended.output}{predicted.output}{averaged.output}")
@@ -48,7 +48,7 @@ def modes(folder: Path) -> Iterator[tuple[Path, int]]:
             yield path, mode
 
 
-def _masked(plant: Plant | None, mask: int) -> None:
+def _masked(inject: Inject | None, mask: int) -> None:
     """Set the umask, and note for each commit what SQLite was told about syncing."""
     os.umask(mask)
     from hpsearch.storage.sqlite.database import Database
@@ -63,14 +63,14 @@ def _masked(plant: Plant | None, mask: int) -> None:
         commit(self)
 
     Database._commit = noted  # type: ignore[method-assign]
-    if plant is not None:
-        plant()
+    if inject is not None:
+        inject()
 
 
 @pytest.mark.parametrize("mask", [0o000, 0o022, 0o077, 0o777])
-def test_modes_whatever_the_umask(new_lab: NewLab, ledger: Ledger, mask: int) -> None:
-    faults = {f"{mask:o}": partial(closed_doors, new_lab, {}, None, 0, mask)}
-    assert survey(ledger, DOORS, faults) == []
+def test_modes_whatever_the_umask(new_lab: NewLab, promises: PromiseTable, mask: int) -> None:
+    faults = {f"{mask:o}": partial(private_files, new_lab, {}, None, 0, mask)}
+    assert survey(promises, ACCESS, faults) == []
 
 
 SECRET = "canary-9f31"
@@ -86,7 +86,9 @@ SECRET = "canary-9f31"
         ["--set", f"study.name=https://me:{SECRET}@host"],
     ],
 )
-def test_a_credential_appears_nowhere(new_lab: NewLab, ledger: Ledger, options: list[str]) -> None:
+def test_a_credential_appears_nowhere(
+    new_lab: NewLab, promises: PromiseTable, options: list[str]
+) -> None:
     lab = new_lab()
     started = lab.search("--workers", "1", *options)
     ended = started.wait()
@@ -95,4 +97,4 @@ def test_a_credential_appears_nowhere(new_lab: NewLab, ledger: Ledger, options: 
     found = [str(path) for path in files if SECRET.encode() in path.read_bytes()]
     wrong = f"exit code {ended.code}: {ended.output}" if ended.code != 2 else None
     wrong = ended.output if SECRET in ended.output else wrong or ", ".join(found) or None
-    assert ledger.enter(CANARY, judge(wrong=wrong)).good, wrong
+    assert promises.enter(CANARY, judge(wrong=wrong)).good, wrong

@@ -8,32 +8,34 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from random import Random
 
-from tests.faults.ledger import Ledger, Verdict, judge
 from tests.faults.outcome import acknowledged, difference, missing, outcome
-from tests.faults.power import lose_power
-from tests.faults.runs import Ended, Lab, NewLab
+from tests.faults.power_loss import lose_power
+from tests.faults.promise_table import PromiseTable, Verdict, judge
+from tests.faults.search_processes import Ended, Lab, NewLab
 
-Plant = Callable[[], None]
+Inject = Callable[[], None]
 Whole = Mapping[str, str]
 
 
-def survey(ledger: Ledger, promise: str, faults: Mapping[str, Callable[[], Verdict]]) -> list[str]:
+def survey(
+    promises: PromiseTable, promise: str, faults: Mapping[str, Callable[[], Verdict]]
+) -> list[str]:
     """Try all faults, as many at once as there are CPUs, and return those that did harm."""
 
     def attempt(name: str) -> str | None:
-        verdict = ledger.enter(promise, faults[name]())
+        verdict = promises.enter(promise, faults[name]())
         return None if verdict.good else f"{name}: {verdict.kind}, {verdict.detail}"
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return [harm for harm in pool.map(attempt, faults) if harm is not None]
 
 
-def finish(lab: Lab, whole: Whole, *, plant: Plant | None = None, tries: int = 1) -> Verdict:
+def finish(lab: Lab, whole: Whole, *, inject: Inject | None = None, tries: int = 1) -> Verdict:
     """Go on with a search until it ends, and judge what it came to."""
     before = acknowledged(lab.run)
     lost = missing(lab, {})
     for _ in range(tries):
-        ended = lab.search(plant=plant).wait()
+        ended = lab.search(inject=inject).wait()
         if ended.code == 0:
             break
     if ended.code != 0:
@@ -42,13 +44,13 @@ def finish(lab: Lab, whole: Whole, *, plant: Plant | None = None, tries: int = 1
     return judge(lost=lost, wrong=difference(dict(whole), outcome(lab.run)))
 
 
-def kill_at(new_lab: NewLab, whole: Whole, plan: str, *, plant: Plant | None = None) -> Verdict:
+def kill_at(new_lab: NewLab, whole: Whole, plan: str, *, inject: Inject | None = None) -> Verdict:
     """Kill a search at a failpoint, which it must pass, and go on with it."""
     lab = new_lab()
-    ended = lab.search(failpoint=plan, plant=plant).wait()
+    ended = lab.search(failpoint=plan, inject=inject).wait()
     if ended.code != -9:
         return judge(wrong=f"{plan} ended with {ended.code}: {ended.output[-500:]}")
-    return finish(lab, whole, plant=plant)
+    return finish(lab, whole, inject=inject)
 
 
 def kill_after(new_lab: NewLab, whole: Whole, seconds: Sequence[float]) -> Verdict:
@@ -67,19 +69,19 @@ def moments(rng: Random, most: float) -> list[float]:
 
 
 def cut_power(
-    new_lab: NewLab, whole: Whole, point: int, *, names_survive: bool, plant: Plant | None = None
+    new_lab: NewLab, whole: Whole, point: int, *, names_survive: bool, inject: Inject | None = None
 ) -> Verdict:
     """Lose power at the ``point``-th failpoint: what was not synced is gone; go on."""
     lab = new_lab()
     results, rescued = lab.folder / "results", lab.folder / "rescued"
     results.mkdir(exist_ok=True)
-    cut = partial(lose_power, results, rescued, names_survive, plant)
-    ended = lab.search(failpoint=f"*=kill@{point}", plant=cut).wait()
+    cut = partial(lose_power, results, rescued, names_survive, inject)
+    ended = lab.search(failpoint=f"*=kill@{point}", inject=cut).wait()
     if ended.code != -9:
         return judge(wrong=f"point {point} ended with {ended.code}: {ended.output[-500:]}")
     shutil.rmtree(results)
     rescued.rename(results)
-    return finish(lab, whole, plant=plant)
+    return finish(lab, whole, inject=inject)
 
 
 def one_line(ended: Ended) -> str | None:

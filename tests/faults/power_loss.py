@@ -90,13 +90,13 @@ class Disk:
 
 
 def lose_power(
-    root: Path, rescued: Path, names_survive: bool, plant: Callable[[], None] | None
+    root: Path, rescued: Path, names_survive: bool, inject: Callable[[], None] | None
 ) -> None:
     """Arrange that the failpoint that would kill leaves in ``rescued`` what is durable."""
     disk = Disk(root)
     disk.install()
-    if plant is not None:
-        plant()
+    if inject is not None:
+        inject()
 
     def act(action: str, name: str) -> None:
         disk.crash(rescued, names_survive=names_survive)
