@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from hpsearch.config.config import SearchConfig
+from hpsearch.config.search_config import SearchConfig
 from hpsearch.execution.executors import Executor
 from hpsearch.search import events as ev
 from hpsearch.search.search import Search

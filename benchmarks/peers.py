@@ -13,7 +13,7 @@ from optuna.study import Study
 from optuna.trial import Trial, TrialState
 from simulated import Curves
 
-from hpsearch.config.config import SearchConfig
+from hpsearch.config.search_config import SearchConfig
 from hpsearch.sampling.distributions import distribution
 from hpsearch.space.space import decode
 from workers import messages

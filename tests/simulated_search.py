@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from hpsearch.config.config import SearchConfig
+from hpsearch.config.search_config import SearchConfig
 from hpsearch.narrowing.verdicts import Verdict
 from hpsearch.search import events as ev
 from hpsearch.search.search import Search

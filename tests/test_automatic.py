@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from hpsearch.config.config import SearchConfig
+from hpsearch.config.search_config import SearchConfig
 from tests.support import run_here, tiny_config
 
 CHOICE = {"type": "categorical", "choices": ["momentum", "adam"]}

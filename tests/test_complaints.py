@@ -7,8 +7,8 @@ import pytest
 from annotated_types import Ge, Gt, Len
 from pydantic import Field, ValidationError, model_validator
 
-from hpsearch.config.complaints import complain, unknown_key
-from hpsearch.config.sections.section import Section
+from hpsearch.config.error_messages import error_message, unknown_key
+from hpsearch.config.sections.base import Section
 
 
 class Cat(Section):
@@ -46,7 +46,7 @@ class Zoo(Section):
 def line(document: Any, where: str = "") -> str:
     with pytest.raises(ValidationError) as caught:
         Zoo.model_validate_json(json.dumps(document))
-    return str(complain(caught.value, document, where=where, model=Zoo))
+    return str(error_message(caught.value, document, where=where, model=Zoo))
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hpsearch.config import lint
-from hpsearch.config.config import build, load, parse_network
-from hpsearch.config.sections.sections import METRICS
+from hpsearch.config.search_config import build, load, parse_network
+from hpsearch.config.sections.study import METRICS
 from tests.support import TINY, tiny, tiny_config
 from workers.errors import InputError
 from workers.nn.spec import NetworkSpec

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from hpsearch.config.choices import CHOICES
-from hpsearch.config.sections import pruner_sections, sections, stage_sections
-from hpsearch.config.sections.section import Section
+from hpsearch.config.sections import pruners, stages, study
+from hpsearch.config.sections.base import Section
 from hpsearch.space import dimensions
 from workers.nn.spec import NetworkSpec
 
 ROOT = Path(__file__).parent.parent
 PAGES = "\n".join((ROOT / "docs" / name).read_text() for name in ("config.md", "search.md"))
-MODULES = (sections, stage_sections, pruner_sections, dimensions)
+MODULES = (study, stages, pruners, dimensions)
 SECTIONS = [
     value
     for module in MODULES

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from hpsearch.config.sections.stage_sections import NarrowConfig
+from hpsearch.config.sections.stages import NarrowConfig
 from hpsearch.narrowing.narrow import StageResult, narrow
 from hpsearch.narrowing.significance import DRAWS, absence, closeness
 from hpsearch.sampling.surrogate.model import Model

@@ -21,9 +21,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from hpsearch.cli.main import main
-from hpsearch.config import config as configs
 from hpsearch.config import documents
-from hpsearch.config.config import SearchConfig
+from hpsearch.config import search_config as configs
+from hpsearch.config.search_config import SearchConfig
 from hpsearch.data import datasets
 from hpsearch.results.tables import Results
 from hpsearch.storage.folder import RunFolder

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from hpsearch.cli.live_view import PlainLines
-from hpsearch.config.pilots import PILOTS
+from hpsearch.config.auto_epochs import PILOTS
 from hpsearch.narrowing.stage_length import measured
 from hpsearch.search.progress import progress
 from hpsearch.search.trials import TrialRecord

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from hpsearch.config.config import SearchConfig
+from hpsearch.config.search_config import SearchConfig
 from hpsearch.data import datasets
 from hpsearch.execution.cluster.machine import Memory
 from hpsearch.run import memory_check

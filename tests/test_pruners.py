@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from hpsearch.config.sections.pruner_sections import PRUNERS, PrunerRule
+from hpsearch.config.sections.pruners import PRUNERS, PrunerRule
 from hpsearch.sampling.pruners import Referee
 
 RULE: TypeAdapter[Any] = TypeAdapter(PrunerRule)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from hpsearch.config.config import SearchConfig
+from hpsearch.config.search_config import SearchConfig
 from tests.simulated_search import SimulatedSearch
 from tests.support import tiny_config
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from hpsearch.config.sections.stage_sections import ENUMERATING, LEARNING, SamplerName
+from hpsearch.config.sections.stages import ENUMERATING, LEARNING, SamplerName
 from hpsearch.sampling.samplers import SAMPLERS
 from hpsearch.sampling.studies import StageStudy
 from hpsearch.sampling.surrogate.model import Model

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hpsearch.config.config import SearchConfig
+from hpsearch.config.search_config import SearchConfig
 from hpsearch.narrowing.verdicts import Verdict
 from hpsearch.search import events as ev
 from hpsearch.search.progress import progress

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from hpsearch.config.config import SearchConfig
+from hpsearch.config.search_config import SearchConfig
 from hpsearch.execution.backend import Backend
 from hpsearch.execution.executors import SerialExecutor
 from hpsearch.reporting import report

@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 
 import hpsearch
 from hpsearch.cli.main import main
-from hpsearch.config.config import SearchConfig
+from hpsearch.config.search_config import SearchConfig
 from hpsearch.data.datasets import Split
 from hpsearch.data.datasets import load as load_data
 from hpsearch.storage import data_sources

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from hpsearch.config.config import SearchConfig
+from hpsearch.config.search_config import SearchConfig
 from hpsearch.search.search import Search
 from hpsearch.search.stage_run import StageRun
 from hpsearch.search.trials import TrialRecord

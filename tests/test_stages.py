@@ -5,7 +5,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from hpsearch.config.sections.stage_sections import NarrowConfig
+from hpsearch.config.sections.stages import NarrowConfig
 from hpsearch.narrowing.narrow import StageResult, Verdict, border_verdicts, narrow, promoted
 from hpsearch.space.dimensions import (
     CategoricalDimension,

@@ -2,8 +2,8 @@
 
 from collections.abc import Collection, Mapping
 
-from hpsearch.config.sections.pruner_sections import PRUNERS
-from hpsearch.config.sections.sections import METRICS
+from hpsearch.config.sections.pruners import PRUNERS
+from hpsearch.config.sections.study import METRICS
 from hpsearch.ensembles.selection import METHODS
 from hpsearch.sampling.samplers import SAMPLERS
 from workers.data.preprocessing import PREPROCESSORS

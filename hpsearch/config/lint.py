@@ -19,7 +19,7 @@ from hpsearch.space.space import SearchSpace, describe, ends, text_of
 from workers.errors import InputError
 
 if TYPE_CHECKING:
-    from hpsearch.config.config import SearchConfig
+    from hpsearch.config.search_config import SearchConfig
 
 NARROW_DECADES = 0.5
 """A log scale over less than this hardly differs from a linear one."""

@@ -4,15 +4,15 @@ import json
 import math
 from typing import TYPE_CHECKING
 
-from hpsearch.config.sections.pruner_sections import HalvingRule
-from hpsearch.config.sections.stage_sections import ENUMERATING, StageConfig
+from hpsearch.config.sections.pruners import HalvingRule
+from hpsearch.config.sections.stages import ENUMERATING, StageConfig
 from hpsearch.space.dimensions import FloatDimension, Numeric
 from hpsearch.space.space import SearchSpace, describe, text_of
 from workers.data.preprocessing import PREPROCESSORS
 from workers.errors import InputError
 
 if TYPE_CHECKING:
-    from hpsearch.config.config import SearchConfig
+    from hpsearch.config.search_config import SearchConfig
 
 RESCORE = "rescore"
 """The name of the stage that scores the best anew."""

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hpsearch.config.sections.sections import METRICS
+from hpsearch.config.sections.study import METRICS
 from hpsearch.data.label_types import Label
 from hpsearch.ensembles import model
 from hpsearch.ensembles.model import Floats, Model

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hpsearch.config.networks import parse_network
+from hpsearch.config.network import parse_network
 from hpsearch.data import label_types
 from hpsearch.data.label_types import Label
 from hpsearch.ensembles.fitted_network import FittedNetwork, Floats, fitted

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hpsearch.config.config import SearchConfig
+from hpsearch.config.search_config import SearchConfig
 from hpsearch.data import datasets
 from hpsearch.data.datasets import Split
 from hpsearch.ensembles import ensemble, model

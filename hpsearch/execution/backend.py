@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hpsearch.config.config import SearchConfig
+from hpsearch.config.search_config import SearchConfig
 from hpsearch.execution.cluster import addresses, discovery
 from hpsearch.execution.executors import Executor, SerialExecutor
 from hpsearch.execution.supervision import SupervisedExecutor

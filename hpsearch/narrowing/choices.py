@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from hpsearch.config.sections.stage_sections import NarrowConfig
+from hpsearch.config.sections.stages import NarrowConfig
 from hpsearch.narrowing.significance import absence
 from hpsearch.narrowing.verdicts import Verdict
 from hpsearch.space.dimensions import CategoricalDimension, Dimension

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hpsearch.config.config import SearchConfig
-from hpsearch.config.sections.stage_sections import NarrowConfig
+from hpsearch.config.search_config import SearchConfig
+from hpsearch.config.sections.stages import NarrowConfig
 from hpsearch.narrowing.choices import remaining
 from hpsearch.narrowing.ranges import judged, widened
 from hpsearch.narrowing.verdicts import Verdict, sentence

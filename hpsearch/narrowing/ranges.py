@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from hpsearch.config.sections.stage_sections import NarrowConfig
+from hpsearch.config.sections.stages import NarrowConfig
 from hpsearch.narrowing.significance import closeness
 from hpsearch.narrowing.verdicts import Side, Verdict
 from hpsearch.space.dimensions import Dimension, IntDimension, Numeric

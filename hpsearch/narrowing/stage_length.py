@@ -8,8 +8,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from hpsearch.config.config import SearchConfig
-from hpsearch.config.pilots import Length, Pilot
+from hpsearch.config.auto_epochs import Length, Pilot
+from hpsearch.config.search_config import SearchConfig
 from hpsearch.narrowing.rank_agreement import ENOUGH, spearman
 from hpsearch.search.trials import TrialRecord
 

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeGuard, TypeVar
 
-from hpsearch.config.pilots import Length
+from hpsearch.config.auto_epochs import Length
 from hpsearch.config.rules import RESCORE
 from hpsearch.ensembles import ensemble, model
 from hpsearch.narrowing.rank_agreement import Agreement

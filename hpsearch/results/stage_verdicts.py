@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hpsearch.config.config import SearchConfig
-from hpsearch.config.pilots import Length
+from hpsearch.config.auto_epochs import Length
+from hpsearch.config.search_config import SearchConfig
 from hpsearch.narrowing.narrow import StageResult, conclude
 from hpsearch.narrowing.rank_agreement import Agreement, Curve, agreement
 from hpsearch.narrowing.stage_length import measured

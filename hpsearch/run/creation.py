@@ -4,7 +4,7 @@ import shutil
 from importlib.metadata import version
 from pathlib import Path
 
-from hpsearch.config.config import SearchConfig
+from hpsearch.config.search_config import SearchConfig
 from hpsearch.storage import locks
 from hpsearch.storage.folder import RunFolder
 from hpsearch.storage.store import Store

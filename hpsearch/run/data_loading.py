@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hpsearch.config.config import SearchConfig
+from hpsearch.config.search_config import SearchConfig
 from hpsearch.run.background import Background
 from hpsearch.run.signals import Interrupts
 from hpsearch.storage import data_sources

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from hpsearch.config.networks import corners, widest
+from hpsearch.config.network import corners, widest
 from hpsearch.execution.cluster.machine import Memory
 from hpsearch.space.space import SearchSpace
 from workers.data.dataset import Dataset
@@ -13,7 +13,7 @@ from workers.nn.families.optimizers import OPTIMIZERS
 from workers.nn.layout import layout
 
 if TYPE_CHECKING:
-    from hpsearch.config.config import SearchConfig
+    from hpsearch.config.search_config import SearchConfig
 
 
 def check(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, get_args
 
 from hpsearch.config import lint
-from hpsearch.config.config import SearchConfig
+from hpsearch.config.search_config import SearchConfig
 from hpsearch.data import datasets
 from hpsearch.data.datasets import Split
 from hpsearch.execution.cluster import machine

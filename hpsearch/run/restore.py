@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from hpsearch.config.config import SearchConfig
+from hpsearch.config.search_config import SearchConfig
 from hpsearch.narrowing.verdicts import Verdict
 from hpsearch.search.search import Search
 from hpsearch.search.stage_sequence import PastStage

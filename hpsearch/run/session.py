@@ -12,8 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hpsearch.config import automatic
-from hpsearch.config.config import SearchConfig
+from hpsearch.config import auto_sampler
+from hpsearch.config.search_config import SearchConfig
 from hpsearch.execution.backend import Backend, BackendOptions, locate, make_executor
 from hpsearch.execution.executors import Executor
 from hpsearch.run import creation
@@ -135,7 +135,7 @@ def _train(
     from hpsearch.run.restore import prepare
 
     tidy(folder, store)
-    for text in automatic.explained(config):
+    for text in auto_sampler.explained(config):
         log.info("%s", text)
     search = prepare(config, store, data, workers=executor.workers)
     watch = begin(executor.workers)

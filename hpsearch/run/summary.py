@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hpsearch.config.config import SearchConfig
+from hpsearch.config.search_config import SearchConfig
 from hpsearch.data.datasets import Split
 from hpsearch.ensembles import ensemble, model
 from hpsearch.ensembles.ensemble import Ensemble

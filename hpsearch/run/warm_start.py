@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from hpsearch.config.config import SearchConfig, build
+from hpsearch.config.search_config import SearchConfig, build
 from hpsearch.sampling.samplers import key
 from hpsearch.space.space import describe, text_of
 from hpsearch.storage.folder import RunFolder

@@ -12,7 +12,7 @@ import optuna
 from optuna.pruners import BasePruner
 from optuna.trial import Trial, TrialState, create_trial
 
-from hpsearch.config.sections.pruner_sections import (
+from hpsearch.config.sections.pruners import (
     HalvingRule,
     MedianRule,
     PatienceRule,
@@ -21,8 +21,8 @@ from hpsearch.config.sections.pruner_sections import (
     ThresholdRule,
     WilcoxonRule,
 )
-from hpsearch.config.sections.sections import StudyConfig
-from hpsearch.config.sections.stage_sections import StageConfig
+from hpsearch.config.sections.stages import StageConfig
+from hpsearch.config.sections.study import StudyConfig
 
 _STATES = {
     "complete": TrialState.COMPLETE,

@@ -2,8 +2,8 @@
 
 import math
 
-from hpsearch.config.config import SearchConfig
-from hpsearch.config.sections.stage_sections import ENUMERATING
+from hpsearch.config.search_config import SearchConfig
+from hpsearch.config.sections.stages import ENUMERATING
 from hpsearch.narrowing.narrow import widest
 from hpsearch.sampling.studies import StageStudy
 from hpsearch.sampling.surrogate.model import Model

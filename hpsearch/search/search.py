@@ -7,7 +7,7 @@ resumes runs in a unit test in milliseconds. `hpsearch.run.master` performs the 
 import math
 from collections.abc import Callable, Iterable, Sequence
 
-from hpsearch.config.config import SearchConfig
+from hpsearch.config.search_config import SearchConfig
 from hpsearch.narrowing.narrow import Verdict
 from hpsearch.search import events as ev
 from hpsearch.search.retention import Retention, orphaned

@@ -5,9 +5,9 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from hpsearch.config.config import SearchConfig
-from hpsearch.config.pilots import Pilot
+from hpsearch.config.auto_epochs import Pilot
 from hpsearch.config.rules import num_promoted
+from hpsearch.config.search_config import SearchConfig
 from hpsearch.narrowing.narrow import Verdict
 from hpsearch.narrowing.rank_agreement import Agreement, Curve, agreement
 from hpsearch.narrowing.stage_length import measured

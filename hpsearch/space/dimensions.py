@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Gt, Le, Len
 from pydantic import BeforeValidator, Field
 
-from hpsearch.config.sections.section import Section
+from hpsearch.config.sections.base import Section
 
 _Scalar = bool | int | float | str
 Choice = _Scalar | tuple[_Scalar, ...]

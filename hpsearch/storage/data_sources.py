@@ -7,8 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpsearch.config.config import SearchConfig
-from hpsearch.config.sections.sections import DataConfig, SplitConfig
+from hpsearch.config.search_config import SearchConfig
+from hpsearch.config.sections.study import DataConfig, SplitConfig
 from hpsearch.storage.folder import RunFolder
 from hpsearch.storage.store import Store
 from workers.errors import InputError

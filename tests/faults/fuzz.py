@@ -16,8 +16,8 @@ with atheris.instrument_imports(include=["hpsearch", "workers"], exclude=["worke
     from click.testing import CliRunner
 
     from hpsearch.cli.main import main
-    from hpsearch.config import config as configs
-    from hpsearch.config.sections.sections import DataConfig
+    from hpsearch.config import search_config as configs
+    from hpsearch.config.sections.study import DataConfig
     from hpsearch.data import datasets
     from hpsearch.ensembles import ensemble, model
     from hpsearch.results.tables import Results

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Gt, Lt
 from pydantic import BeforeValidator, Field, model_validator
 
-from hpsearch.config.sections.section import Count, Section
+from hpsearch.config.sections.base import Count, Section
 
 PRUNERS = ("median", "percentile", "asha", "hyperband", "wilcoxon", "patience", "threshold")
 """The pruners by name."""

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from hpsearch.config.rules import num_promoted
-from hpsearch.config.sections.stage_sections import LEARNING, StageConfig
+from hpsearch.config.sections.stages import LEARNING, StageConfig
 from workers.errors import InputError
 
 AUTO: Final = "auto"

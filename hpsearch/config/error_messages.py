@@ -51,7 +51,7 @@ def unknown_key(path: str, key: str, known: Iterable[str]) -> InputError:
     return InputError(f"there is no key {path}", repr(key), remedy)
 
 
-def complain(
+def error_message(
     error: ValidationError,
     document: Any,
     *,

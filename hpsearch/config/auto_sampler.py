@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from hpsearch.config.sections.stage_sections import SamplerName, StageConfig
+from hpsearch.config.sections.stages import SamplerName, StageConfig
 from hpsearch.space.dimensions import Numeric
 from hpsearch.space.space import SearchSpace
 
 if TYPE_CHECKING:
-    from hpsearch.config.config import SearchConfig
+    from hpsearch.config.search_config import SearchConfig
 
 TRIALS = 200
 """Of more scores the Gaussian process takes the best only, and it takes its time."""

@@ -1,7 +1,7 @@
 """The sections of a config file, each a frozen pydantic model with its own rules.
 
 Rules that concern one section live here; rules that join sections, and everything
-about reading the file, live in `hpsearch.config.config`.
+about reading the file, live in `hpsearch.config.search_config`.
 """
 
 from typing import Annotated, Any, Literal
@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Le, Len, Lt
 from pydantic import Field, model_validator
 
-from hpsearch.config.sections.section import Count, Name, Section, Share
+from hpsearch.config.sections.base import Count, Name, Section, Share
 from workers.training.cross_validation import MOST as MOST_SPLITS
 
 METRICS = {

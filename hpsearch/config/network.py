@@ -10,7 +10,7 @@ from typing import Any, get_args, get_type_hints
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import TypeAdapter, ValidationError
 
-from hpsearch.config.complaints import complain, unknown_key
+from hpsearch.config.error_messages import error_message, unknown_key
 from hpsearch.config.lint import exponents_remedy
 from hpsearch.space.dimensions import CategoricalDimension, Dimension, FixedDimension
 from hpsearch.space.space import SearchSpace, ends
@@ -44,7 +44,7 @@ def parse_network(values: Mapping[str, Any], *, where: str = "network") -> Netwo
     try:
         return _NETWORK.validate_json(json.dumps(values), strict=True)
     except ValidationError as error:
-        raise complain(error, values, where=where) from None
+        raise error_message(error, values, where=where) from None
 
 
 def compose(network: NetworkSpec, params: Mapping[str, Any]) -> NetworkSpec:

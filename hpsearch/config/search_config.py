@@ -10,24 +10,24 @@ from typing import Annotated, Any
 from annotated_types import Len
 from pydantic import Field, ValidationError
 
-from hpsearch.config import automatic, documents, lint, rules
-from hpsearch.config.complaints import complain, unknown_key
-from hpsearch.config.networks import (
+from hpsearch.config import auto_sampler, documents, lint, rules
+from hpsearch.config.auto_epochs import Length, Pilot, placed, planned, wanted
+from hpsearch.config.error_messages import error_message, unknown_key
+from hpsearch.config.network import (
     compose,
     corners,
     limits,
     parse_network,
     with_layer_conditions,
 )
-from hpsearch.config.pilots import Length, Pilot, placed, planned, wanted
-from hpsearch.config.sections.section import Section
-from hpsearch.config.sections.sections import (
+from hpsearch.config.sections.base import Section
+from hpsearch.config.sections.stages import Points, RescoreConfig, StageConfig
+from hpsearch.config.sections.study import (
     CheckpointConfig,
     DataConfig,
     EnsembleConfig,
     StudyConfig,
 )
-from hpsearch.config.sections.stage_sections import Points, RescoreConfig, StageConfig
 from hpsearch.space.dimensions import Dimension
 from hpsearch.space.space import SearchSpace, tuples
 from workers.errors import InputError
@@ -137,7 +137,7 @@ def build(document: Mapping[str, Any]) -> SearchConfig:
     try:
         sections = _Document.model_validate_json(text)
     except ValidationError as error:
-        raise complain(error, document, model=_Document) from None
+        raise error_message(error, document, model=_Document) from None
     if left_open:
         stages, pilot = planned(sections.stages)
         sections = sections.model_copy(update={"stages": stages})
@@ -148,7 +148,7 @@ def build(document: Mapping[str, Any]) -> SearchConfig:
         data=sections.data,
         network=parse_network(sections.network),
         search_space=space,
-        stages=automatic.resolved(sections.stages, space),
+        stages=auto_sampler.resolved(sections.stages, space),
         checkpoint=sections.checkpoint,
         ensemble=sections.ensemble,
         enqueue=tuple({n: tuples(v) for n, v in point.items()} for point in sections.enqueue),

@@ -5,8 +5,8 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import model_validator
 
-from hpsearch.config.sections.pruner_sections import PrunerRule
-from hpsearch.config.sections.section import Count, Epochs, Name, Section, Share
+from hpsearch.config.sections.base import Count, Epochs, Name, Section, Share
+from hpsearch.config.sections.pruners import PrunerRule
 from hpsearch.space.dimensions import Choice
 
 SamplerName = Literal["auto", "random", "sobol", "grid", "brute", "tpe", "cmaes", "gp"]
