@@ -13,7 +13,8 @@ from strategies import DEFAULT, strategies
 from surrogate import EPOCHS, NETWORK, SPACES, Instance
 from tables import table
 
-from hpsearch.config.search_config import SearchConfig, build
+from hpsearch.config.loading import build
+from hpsearch.config.search_config import SearchConfig
 from workers.nn.spec import NetworkSpec
 
 PARAMETERS = 10**6

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from tables import machine, number, table
 
-from hpsearch.config import search_config
+from hpsearch.config import loading
 from hpsearch.execution.backend import BackendOptions
 from hpsearch.run import session
 from hpsearch.search.search import Search
@@ -58,7 +58,7 @@ def trials_a_second(
     rng = np.random.default_rng(0)
     rows = [f"{a:.3f},{b:.3f},{'ab'[i % 2]}" for i, (a, b) in enumerate(rng.normal(size=(24, 2)))]
     source.write_text("\n".join(["x,y,label", *rows]))
-    search = search_config.build(
+    search = loading.build(
         {
             "study": {"name": "master"},
             "data": {"source": str(source), "target": "label"},

@@ -22,7 +22,7 @@ from strategies import strategies
 from surrogate import SPACES, Instance, Surrogate
 from tables import machine, table
 
-from hpsearch.config.search_config import build
+from hpsearch.config.loading import build
 from hpsearch.data import datasets
 from hpsearch.ensembles.ensemble import Ensemble
 from hpsearch.ensembles.model import load

@@ -12,7 +12,8 @@ import numpy as np
 from click.testing import CliRunner
 
 from hpsearch.cli.main import main
-from hpsearch.config.search_config import SearchConfig, build
+from hpsearch.config.loading import build
+from hpsearch.config.search_config import SearchConfig
 from hpsearch.execution.backend import Backend, BackendOptions
 from hpsearch.reporting import report
 from hpsearch.run import session

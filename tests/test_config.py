@@ -11,9 +11,10 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hpsearch.config import lint
-from hpsearch.config.search_config import build, load, parse_network
+from hpsearch.config.loading import build, load
+from hpsearch.config.network import parse_network
 from hpsearch.config.sections.study import METRICS
+from hpsearch.config.target_warnings import target_warnings
 from tests.support import TINY, tiny, tiny_config
 from workers.errors import InputError
 from workers.nn.spec import NetworkSpec
@@ -351,14 +352,14 @@ def test_targets_are_set_against_the_learning_rates(
     config = tiny_config(**regression | changes)
     small = np.array([[-0.1], [0.1]] * 5)
     targets = np.hstack([small, 10 * size * small])
-    assert len(lint.target_warnings(config, targets)) == odd
+    assert len(target_warnings(config, targets)) == odd
 
 
 def test_targets_that_vary_little_about_a_large_mean_lose_digits() -> None:
     regression = {"data__task": "regression", "network__loss": "squared_error"}
     config = tiny_config(study__metric="val_loss", **regression)
     steady = np.array([[1e7 - 1.0], [1e7 + 1.0]] * 5)
-    (line,) = lint.target_warnings(config, steady)
+    (line,) = target_warnings(config, steady)
     assert line.startswith("data.target: the targets vary by 1 about a mean of 1e+07")
     assert "scale_targets: true" in line
-    assert lint.target_warnings(config, (steady - 1e7)) == []
+    assert target_warnings(config, (steady - 1e7)) == []

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from hpsearch.config.loading import build
 from hpsearch.config.network import compose
-from hpsearch.config.search_config import build
 from tests.support import tiny, tiny_config
 from workers.errors import InputError
 from workers.nn.spec import NetworkSpec

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from hpsearch.cli.main import main
-from hpsearch.config import search_config as configs
+from hpsearch.config import loading as configs
 from hpsearch.execution.cluster import discovery
 from tests.commands import Command, Ended, write_config
 from tests.conftest import CLUSTER, RunningCluster, short_folder

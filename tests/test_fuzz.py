@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from hpsearch.cli.main import main
 from hpsearch.config import documents
-from hpsearch.config import search_config as configs
+from hpsearch.config import loading as configs
 from hpsearch.config.search_config import SearchConfig
 from hpsearch.data import datasets
 from hpsearch.results.tables import Results

@@ -69,7 +69,7 @@ def run(
     if resume and overwrite:
         raise click.UsageError("--resume and --overwrite exclude each other")
     from hpsearch.config import lint
-    from hpsearch.config import search_config as configs
+    from hpsearch.config import loading as configs
     from hpsearch.storage.folder import RunFolder
 
     loaded = configs.load(config, assignments=assignments, name=name)
@@ -159,7 +159,7 @@ def check(config: Path, assignments: tuple[str, ...]) -> None:
     Ends with exit code 1 if a check fails.
     """
     from hpsearch.cli import outcome_view
-    from hpsearch.config import search_config as configs
+    from hpsearch.config import loading as configs
     from hpsearch.run import preflight
 
     checked = preflight.preflight(configs.load(config, assignments=assignments), _warn)

@@ -5,8 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from hpsearch.config.rules import num_promoted
-from hpsearch.config.sections.stages import LEARNING, StageConfig
+from hpsearch.config.sections.stages import LEARNING, StageConfig, num_promoted
 from workers.errors import InputError
 
 AUTO: Final = "auto"

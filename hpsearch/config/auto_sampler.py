@@ -1,14 +1,11 @@
 """Which sampler `auto` stands for, from the config alone: see benchmarks/search_quality.md."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+from hpsearch.config.search_config import SearchConfig
 from hpsearch.config.sections.stages import SamplerName, StageConfig
 from hpsearch.space.dimensions import Numeric
 from hpsearch.space.space import SearchSpace
-
-if TYPE_CHECKING:
-    from hpsearch.config.search_config import SearchConfig
 
 TRIALS = 200
 """Of more scores the Gaussian process takes the best only, and it takes its time."""
@@ -43,7 +40,7 @@ def _chosen(stages: Sequence[StageConfig], index: int, space: SearchSpace) -> Sa
     return "gp" if few and 2 * len(ranges) >= len(free) else "tpe"
 
 
-def explained(config: "SearchConfig") -> list[str]:
+def explained(config: SearchConfig) -> list[str]:
     """Return for each stage of sampler `auto` which one that is, as a sentence."""
     asked = [stage.get("sampler") for stage in config.document["stages"]]
     return [

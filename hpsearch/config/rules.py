@@ -1,24 +1,17 @@
 """What the sections of a config must keep together: each contradiction in one line."""
 
 import json
-import math
-from typing import TYPE_CHECKING
 
+from hpsearch.config.search_config import SearchConfig
 from hpsearch.config.sections.pruners import HalvingRule
-from hpsearch.config.sections.stages import ENUMERATING, StageConfig
+from hpsearch.config.sections.stages import ENUMERATING, RESCORE, StageConfig, num_promoted
 from hpsearch.space.dimensions import FloatDimension, Numeric
 from hpsearch.space.space import SearchSpace, describe, text_of
 from workers.data.preprocessing import PREPROCESSORS
 from workers.errors import InputError
 
-if TYPE_CHECKING:
-    from hpsearch.config.search_config import SearchConfig
 
-RESCORE = "rescore"
-"""The name of the stage that scores the best anew."""
-
-
-def check(config: "SearchConfig") -> None:
+def check(config: SearchConfig) -> None:
     """Raise InputError for sections that are right alone and wrong together."""
     _check_metric(config)
     if config.checkpoint.keep_top < config.ensemble.size:
@@ -47,16 +40,7 @@ def check(config: "SearchConfig") -> None:
         raise InputError("rescore.top must not be above the number of trials", got, "lower top")
 
 
-def num_promoted(stage: StageConfig, trials: int) -> int:
-    """Return how many of so many trials go on in a stage: a count, or a share rounded up."""
-    if stage.promote is None:
-        return 0
-    if isinstance(stage.promote, int):
-        return min(stage.promote, trials)
-    return math.ceil(stage.promote * trials - 1e-9)
-
-
-def _check_metric(config: "SearchConfig") -> None:
+def _check_metric(config: SearchConfig) -> None:
     metric, task = config.study.metric, config.data.task
     if (metric.removeprefix("ema_") in ("val_mse", "val_r2")) and task == "classification":
         raise InputError("study.metric must fit data.task", f"{metric} and {task}", "use val_loss")
@@ -68,14 +52,14 @@ def _check_metric(config: "SearchConfig") -> None:
         )
 
 
-def _check_names(config: "SearchConfig") -> None:
+def _check_names(config: SearchConfig) -> None:
     names = [stage.name for stage in config.stages] + [RESCORE] * (config.rescore is not None)
     for name in names:
         if names.count(name) > 1:
             raise InputError("a stage's name may stand once", repr(name), "rename one of them")
 
 
-def _check_enqueued(config: "SearchConfig") -> None:
+def _check_enqueued(config: SearchConfig) -> None:
     seen = set()
     for number, point in enumerate(config.enqueue):
         where, key = f"enqueue.{number}", json.dumps(point, sort_keys=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeGuard, TypeVar
 
 from hpsearch.config.auto_epochs import Length
-from hpsearch.config.rules import RESCORE
+from hpsearch.config.sections.stages import RESCORE
 from hpsearch.ensembles import ensemble, model
 from hpsearch.narrowing.rank_agreement import Agreement
 from hpsearch.results.stage_verdicts import agreements_of

@@ -7,7 +7,7 @@ from statistics import fmean, stdev
 from typing import Any, Final
 
 from hpsearch.charts.markup import Child, Markup, cut, join, table, tag
-from hpsearch.config.rules import RESCORE
+from hpsearch.config.sections.stages import RESCORE
 from hpsearch.reporting.data import RunData, is_number
 from hpsearch.reporting.failures import grouped
 from hpsearch.reporting.head import score_text

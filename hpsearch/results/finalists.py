@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from statistics import fmean, stdev
 from typing import Any
 
-from hpsearch.config.rules import RESCORE
+from hpsearch.config.sections.stages import RESCORE
 from hpsearch.results.tables import Results
 
 

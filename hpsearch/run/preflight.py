@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, get_args
 
-from hpsearch.config import lint
 from hpsearch.config.search_config import SearchConfig
+from hpsearch.config.target_warnings import target_warnings
 from hpsearch.data import datasets
 from hpsearch.data.datasets import Split
 from hpsearch.execution.cluster import machine
@@ -48,7 +48,7 @@ def load_data(config: SearchConfig, warn: Warn | None = None) -> Split:
     split = datasets.load(config.data, seed=config.study.seed, chains=config.chains)
     config.check_outputs(split.dataset.outputs)
     if warn is not None:
-        for line in lint.target_warnings(config, split.dataset.y_train):
+        for line in target_warnings(config, split.dataset.y_train):
             warn(line)
     return split
 

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from hpsearch.config.search_config import SearchConfig, build
+from hpsearch.config.loading import build
+from hpsearch.config.search_config import SearchConfig
 from hpsearch.sampling.samplers import key
 from hpsearch.space.space import describe, text_of
 from hpsearch.storage.folder import RunFolder

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hpsearch.config.rules import num_promoted
+from hpsearch.config.sections.stages import num_promoted
 from hpsearch.search.search import Search
 from hpsearch.search.stage_sequence import Stage
 from hpsearch.search.trials import TrialRecord

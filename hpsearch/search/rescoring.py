@@ -6,7 +6,7 @@ from its number, so the same configuration under a new number is a fresh draw.
 
 from collections.abc import Iterable, Sequence
 
-from hpsearch.config.rules import RESCORE
+from hpsearch.config.sections.stages import RESCORE
 from hpsearch.narrowing.verdicts import Verdict
 from hpsearch.search.trials import TrialRecord
 from hpsearch.space.space import SearchSpace

@@ -9,9 +9,8 @@ numbers, when all of it has ended. The size is the config's, whatever the worker
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from hpsearch.config.rules import num_promoted
 from hpsearch.config.search_config import SearchConfig
-from hpsearch.config.sections.stages import LEARNING
+from hpsearch.config.sections.stages import LEARNING, num_promoted
 from hpsearch.narrowing.narrow import StageResult, Verdict, conclude, promoted
 from hpsearch.sampling.pruners import referee
 from hpsearch.sampling.surrogate.model import Model

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from hpsearch.config.auto_epochs import Pilot
-from hpsearch.config.rules import num_promoted
 from hpsearch.config.search_config import SearchConfig
+from hpsearch.config.sections.stages import num_promoted
 from hpsearch.narrowing.narrow import Verdict
 from hpsearch.narrowing.rank_agreement import Agreement, Curve, agreement
 from hpsearch.narrowing.stage_length import measured

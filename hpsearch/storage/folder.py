@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hpsearch.config import documents
-from hpsearch.config.search_config import SearchConfig, build
+from hpsearch.config.loading import build
+from hpsearch.config.search_config import SearchConfig
 from hpsearch.storage import locks
 from workers.checkpoints import atomic_files
 from workers.errors import InputError

@@ -16,7 +16,7 @@ with atheris.instrument_imports(include=["hpsearch", "workers"], exclude=["worke
     from click.testing import CliRunner
 
     from hpsearch.cli.main import main
-    from hpsearch.config import search_config as configs
+    from hpsearch.config import loading as configs
     from hpsearch.config.sections.study import DataConfig
     from hpsearch.data import datasets
     from hpsearch.ensembles import ensemble, model

@@ -88,7 +88,7 @@ def diverged(
 
 def _ranges_ignore(lab: Lab, failed: set[int]) -> bool:
     """Tell whether the ranges follow from the trials that did not fail."""
-    from hpsearch.config.search_config import build
+    from hpsearch.config.loading import build
     from hpsearch.narrowing.narrow import StageResult, narrow
     from hpsearch.space.space import SearchSpace
     from hpsearch.storage.folder import RunFolder

@@ -1,5 +1,6 @@
 """The sections of a config file that say how stages proceed, as frozen pydantic models."""
 
+import math
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le, Lt
@@ -16,6 +17,9 @@ LEARNING = ("tpe", "cmaes", "gp")
 
 ENUMERATING = ("grid", "brute")
 """The samplers that go through a finite space, each point once."""
+
+RESCORE = "rescore"
+"""The name of the stage that scores the best anew."""
 
 
 class NarrowConfig(Section):
@@ -78,3 +82,12 @@ class RescoreConfig(Section):
 
 Points = tuple[dict[str, Any], ...]
 """Params to try first, each a full configuration or a part of one."""
+
+
+def num_promoted(stage: StageConfig, trials: int) -> int:
+    """Return how many of so many trials go on in a stage: a count, or a share rounded up."""
+    if stage.promote is None:
+        return 0
+    if isinstance(stage.promote, int):
+        return min(stage.promote, trials)
+    return math.ceil(stage.promote * trials - 1e-9)

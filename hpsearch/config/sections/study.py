@@ -1,7 +1,7 @@
 """The sections of a config file, each a frozen pydantic model with its own rules.
 
 Rules that concern one section live here; rules that join sections, and everything
-about reading the file, live in `hpsearch.config.search_config`.
+about reading the file, live in `hpsearch.config.loading`.
 """
 
 from typing import Annotated, Any, Literal
