@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from tables import machine, number, table
 
-from hpsearch.config.sections.study import DataConfig
+from hpsearch.config.sections.data import DataConfig
 from hpsearch.data import datasets
 from workers.data.dataset import Dataset
 from workers.messages import Pack, RunSettings, Trial

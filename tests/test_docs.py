@@ -7,19 +7,19 @@ from pathlib import Path
 import pytest
 
 from hpsearch.config.choices import CHOICES
-from hpsearch.config.sections import pruners, stages, study
-from hpsearch.config.sections.base import Section
+from hpsearch.config.sections import data, outputs, pruners, stages, study
 from hpsearch.space import dimensions
+from hpsearch.space.strict_model import StrictModel
 from workers.nn.spec import NetworkSpec
 
 ROOT = Path(__file__).parent.parent
 PAGES = "\n".join((ROOT / "docs" / name).read_text() for name in ("config.md", "search.md"))
-MODULES = (study, stages, pruners, dimensions)
+MODULES = (study, data, outputs, stages, pruners, dimensions)
 SECTIONS = [
     value
     for module in MODULES
     for value in vars(module).values()
-    if isinstance(value, type) and issubclass(value, Section)
+    if isinstance(value, type) and issubclass(value, StrictModel)
 ]
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hpsearch.config.sections.study import DataConfig
+from hpsearch.config.sections.data import DataConfig
 from hpsearch.data import datasets
 from hpsearch.execution.executors import SerialExecutor
 from hpsearch.search.events import Reported, WorkerLost, WorkerReady

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from hpsearch.config.sections.data import DataConfig
 from hpsearch.config.sections.pruners import PatienceRule
-from hpsearch.config.sections.study import DataConfig
 from hpsearch.data import datasets
 from hpsearch.results.tables import Results
 from hpsearch.sampling.pruners import Referee

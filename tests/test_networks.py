@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hpsearch.config.sections.study import DataConfig
+from hpsearch.config.sections.data import DataConfig
 from hpsearch.data import datasets
 from hpsearch.data.datasets import Split
 from hpsearch.ensembles import model

@@ -16,7 +16,7 @@ import pytest
 import ray
 
 import hpsearch.execution.ray_executor
-from hpsearch.config.sections.study import DataConfig
+from hpsearch.config.sections.data import DataConfig
 from hpsearch.data import datasets
 from hpsearch.execution import startup
 from hpsearch.execution.backend import BackendOptions

@@ -327,8 +327,8 @@ class TestMisuse:
         assert SPACE.contains(stage.ask(2))
 
 
-def test_the_search_space_itself_needs_no_optuna():
-    modules = "hpsearch.narrowing.narrow, hpsearch.config.lint"
-    code = f"import {modules}, sys; print('optuna' in sys.modules)"
+def test_a_config_and_its_narrowing_need_no_optuna():
+    modules = "hpsearch.narrowing.narrow, hpsearch.config.loading, hpsearch.config.choices"
+    code = f"import {modules}, sys; print('optuna' in sys.modules, 'ray' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "False\n"
+    assert done.stdout == "False False\n"

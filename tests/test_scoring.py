@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpsearch.config.sections.study import DataConfig
+from hpsearch.config.sections.data import DataConfig
 from hpsearch.data import datasets
 from hpsearch.ensembles import model
 from hpsearch.ensembles.model import measure

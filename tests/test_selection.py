@@ -1,12 +1,14 @@
 """Who is taken into an ensemble: worked by hand."""
 
 from itertools import combinations_with_replacement
+from typing import get_args
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hpsearch.config.sections.outputs import EnsembleMethod
 from hpsearch.ensembles.selection import METHODS, Score
 
 
@@ -18,6 +20,10 @@ def columns(*shares: list[float]) -> list[np.ndarray]:
 def right(averages: np.ndarray) -> float:
     """The share of rows in which the right one of two classes has more than half."""
     return float((averages[:, 0] > 0.5).mean())
+
+
+def test_the_config_knows_the_methods() -> None:
+    assert set(get_args(EnsembleMethod)) == set(METHODS)
 
 
 def test_top_takes_the_first_ones_at_equal_weights() -> None:

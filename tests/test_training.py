@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hpsearch.config.sections.study import DataConfig
+from hpsearch.config.sections.data import DataConfig
 from hpsearch.data import datasets
 from tests.support import write_line
 from workers.checkpoints import atomic_files, checkpoint_files

@@ -15,8 +15,10 @@ from hpsearch.config.error_messages import error_message, unknown_key
 from hpsearch.config.network import corners, parse_network, with_layer_conditions
 from hpsearch.config.search_config import SearchConfig
 from hpsearch.config.sections.base import Section
+from hpsearch.config.sections.data import DataConfig
+from hpsearch.config.sections.outputs import CheckpointConfig, EnsembleConfig
 from hpsearch.config.sections.stages import Points, RescoreConfig, StageConfig
-from hpsearch.config.sections.study import CheckpointConfig, DataConfig, EnsembleConfig, StudyConfig
+from hpsearch.config.sections.study import StudyConfig
 from hpsearch.space.dimensions import Dimension
 from hpsearch.space.space import tuples
 from workers.errors import InputError

@@ -7,8 +7,10 @@ from typing import Any
 
 from hpsearch.config.auto_epochs import Length, Pilot
 from hpsearch.config.network import compose, corners, limits
+from hpsearch.config.sections.data import DataConfig
+from hpsearch.config.sections.outputs import CheckpointConfig, EnsembleConfig
 from hpsearch.config.sections.stages import Points, RescoreConfig, StageConfig
-from hpsearch.config.sections.study import CheckpointConfig, DataConfig, EnsembleConfig, StudyConfig
+from hpsearch.config.sections.study import StudyConfig
 from hpsearch.space.space import SearchSpace
 from workers.nn.families import families
 from workers.nn.spec import NetworkSpec

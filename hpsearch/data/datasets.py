@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from hpsearch.config.sections.study import DataConfig
+from hpsearch.config.sections.data import DataConfig
 from hpsearch.data.labels import Labels, encode
 from hpsearch.data.readers.formats import read
 from hpsearch.data.readers.raw_table import Source, Table

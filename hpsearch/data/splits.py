@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hpsearch.config.sections.study import DataConfig, SplitConfig
+from hpsearch.config.sections.data import DataConfig, SplitConfig
 from hpsearch.data import folds
 from hpsearch.data.folds import Pool, Rows
 from hpsearch.data.labels import as_text

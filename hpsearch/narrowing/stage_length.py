@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,13 +11,35 @@ from numpy.typing import NDArray
 from hpsearch.config.auto_epochs import Length, Pilot
 from hpsearch.config.search_config import SearchConfig
 from hpsearch.narrowing.rank_agreement import ENOUGH, spearman
-from hpsearch.search.trials import TrialRecord
 
 SOUND: Final = 0.5
 """More than this share of the first trials must end with a score, or they tell nothing."""
 
 
-def measured(config: SearchConfig, trials: Mapping[int, TrialRecord]) -> SearchConfig:
+class PilotTrial(Protocol):
+    """What has to be known of a trial: `hpsearch.search.trials.TrialRecord` does."""
+
+    @property
+    def stage(self) -> int:
+        """The stage that it trains in, or the last."""
+
+    @property
+    def state(self) -> str:
+        """Such as ``failed``."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will come of it."""
+
+    @property
+    def history(self) -> Mapping[float, float]:
+        """Its scores by epoch, a higher one being better."""
+
+    def end_from(self, start: float, epochs: float) -> float:
+        """Return the epoch that ended a stage of ``epochs`` in all, of which it had ``start``."""
+
+
+def measured(config: SearchConfig, trials: Mapping[int, PilotTrial]) -> SearchConfig:
     """Return the config with the length of its first stage, if that is to be and can be told.
 
     It can be told once all of the first trials have ended there. Where they are now makes no
@@ -37,7 +59,7 @@ def measured(config: SearchConfig, trials: Mapping[int, TrialRecord]) -> SearchC
     return replace(config, stages=(stage, *config.stages[1:]), pilot=pilot)
 
 
-def _values(record: TrialRecord, epochs: int) -> list[float]:
+def _values(record: PilotTrial, epochs: int) -> list[float]:
     """Return a trial's best score within each number of epochs that it had in the first stage.
 
     A trial that fails is the worst from then on.

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Gt, Le, Len
 from pydantic import BeforeValidator, Field
 
-from hpsearch.config.sections.base import Section
+from hpsearch.space.strict_model import StrictModel
 
 _Scalar = bool | int | float | str
 Choice = _Scalar | tuple[_Scalar, ...]
@@ -30,7 +30,7 @@ _When = Annotated[dict[str, _Choices], BeforeValidator(_listed)]
 """On which values of other dimensions this one is searched: all names must agree."""
 
 
-class FloatDimension(Section):
+class FloatDimension(StrictModel):
     """Real numbers from ``low`` to ``high``, uniform on a linear or logarithmic scale."""
 
     type: Literal["float"]
@@ -41,7 +41,7 @@ class FloatDimension(Section):
     when: _When | None = None
 
 
-class IntDimension(Section):
+class IntDimension(StrictModel):
     """Whole numbers from ``low`` to ``high``, both included."""
 
     type: Literal["int"]
@@ -52,7 +52,7 @@ class IntDimension(Section):
     when: _When | None = None
 
 
-class CategoricalDimension(Section):
+class CategoricalDimension(StrictModel):
     """One of several values; a value may be a list, such as the sizes of hidden layers."""
 
     type: Literal["categorical"]
@@ -60,7 +60,7 @@ class CategoricalDimension(Section):
     when: _When | None = None
 
 
-class FixedDimension(Section):
+class FixedDimension(StrictModel):
     """One value, the same in every trial."""
 
     type: Literal["fixed"]

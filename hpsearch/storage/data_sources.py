@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpsearch.config.search_config import SearchConfig
-from hpsearch.config.sections.study import DataConfig, SplitConfig
+from hpsearch.config.sections.data import DataConfig, SplitConfig
 from hpsearch.storage.folder import RunFolder
 from hpsearch.storage.store import Store
 from workers.errors import InputError

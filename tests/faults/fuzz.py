@@ -17,7 +17,7 @@ with atheris.instrument_imports(include=["hpsearch", "workers"], exclude=["worke
 
     from hpsearch.cli.main import main
     from hpsearch.config import loading as configs
-    from hpsearch.config.sections.study import DataConfig
+    from hpsearch.config.sections.data import DataConfig
     from hpsearch.data import datasets
     from hpsearch.ensembles import ensemble, model
     from hpsearch.results.tables import Results

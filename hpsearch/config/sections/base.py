@@ -3,8 +3,9 @@
 from typing import Annotated
 
 from annotated_types import Ge, Gt, Le, Lt
-from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
+from pydantic import BeforeValidator, StringConstraints
 
+from hpsearch.space.strict_model import StrictModel
 from workers.messages import is_epoch
 
 
@@ -20,7 +21,5 @@ Count = Annotated[int, Ge(1), Le(10**9)]
 Epochs = Annotated[int | float, BeforeValidator(_check_epochs)]
 
 
-class Section(BaseModel):
-    """What all sections share: frozen, no unknown keys, no silent conversion."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+class Section(StrictModel):
+    """A section of a config file."""

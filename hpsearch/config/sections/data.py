@@ -1,0 +1,86 @@
+"""The section ``data``: the source, its splits and the preprocessing."""
+
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, Le, Len
+from pydantic import Field, model_validator
+
+from hpsearch.config.sections.base import Count, Section, Share
+from workers.training.cross_validation import MOST as MOST_SPLITS
+
+
+class SplitConfig(Section):
+    """Where a split's rows come from: a share of the rest, a row range, or a second file.
+
+    ``rows: [16000, 20000]`` takes rows 16,000 up to but not including 20,000, counted
+    from 0 below the header. A bare number is a share.
+    """
+
+    share: Share | None = None
+    rows: Annotated[tuple[Annotated[int, Ge(0)], Count] | None, Field(strict=False)] = None
+    source: str | None = None
+    labels: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_share(cls, value: Any) -> Any:
+        # What a before-validator returns is Python data, in which a strict tuple is no list;
+        # hence the strict=False of rows.
+        if isinstance(value, dict | SplitConfig):
+            return value
+        if not isinstance(value, int | float):
+            rule = "must be a share such as 0.2, or have one of share, rows and source"
+            raise ValueError(rule)  # noqa: TRY004 (pydantic takes no TypeError)
+        return {"share": value}
+
+    @model_validator(mode="after")
+    def _check_one(self) -> "SplitConfig":
+        given = [key for key in ("share", "rows", "source") if getattr(self, key) is not None]
+        if len(given) != 1:
+            raise ValueError(f"give exactly one of share, rows and source, not {given or 'none'}")
+        if self.rows and self.rows[0] >= self.rows[1]:
+            raise ValueError(
+                f"rows must be [first, end] with first below end, not {list(self.rows)}"
+            )
+        return self
+
+
+class DataConfig(Section):
+    """The data set, its splits and the preprocessing fitted on its training rows.
+
+    ``folds`` lets as many parts of the rows validate in turn, and ``repeats`` draws them, or
+    the share for validation, as often anew: so each trial has several splits.
+    ``scale_targets`` lets a regression learn its targets standardized.
+    """
+
+    source: str
+    format: Literal["csv", "parquet", "npz", "idx"] | None = None
+    labels: str | None = None
+    target: str | Annotated[int, Ge(0)] | None = None
+    header: bool = True
+    delimiter: Annotated[str, Len(1, 1)] = ","
+    task: Literal["classification", "regression"] = "classification"
+    validation: SplitConfig | None = SplitConfig(share=0.2)
+    folds: Annotated[int, Ge(2), Le(MOST_SPLITS)] | None = None
+    repeats: Annotated[int, Ge(1), Le(MOST_SPLITS)] = 1
+    test: SplitConfig | None = SplitConfig(share=0.2)
+    preprocess: tuple[str, ...] = ("standardize",)
+    scale_targets: bool = True
+
+    @property
+    def splits(self) -> int:
+        """How many networks each trial trains: one for each fold of each repeat."""
+        return (self.folds or 1) * self.repeats
+
+    @model_validator(mode="after")
+    def _check_splits(self) -> "DataConfig":
+        given = "validation" in self.model_fields_set and self.validation is not None
+        if self.folds and given:
+            raise ValueError("folds must stand alone or beside validation: null")
+        if not self.folds and self.validation is None:
+            raise ValueError("validation must not be null without folds")
+        if self.repeats > 1 and not self.folds and not (self.validation and self.validation.share):
+            raise ValueError("repeats must go with folds, or with a share for validation")
+        if self.splits > MOST_SPLITS:
+            raise ValueError(f"repeats must make at most {MOST_SPLITS} splits, all folds counted")
+        return self
