@@ -10,29 +10,47 @@ from textwrap import indent
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
-SOURCES = {
-    str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
-    for package in ("hpsearch", "workers")
-    for path in sorted((ROOT / package).rglob("*.py"))
-}
+ROOMS = (
+    "workers.nn",
+    "workers",
+    "workers.nn.families",
+    "workers.nn.network",
+    "workers.nn.training",
+    "workers.nn.checks",
+    "workers.checkpoints",
+    "workers.data",
+    "workers.training",
+    "hpsearch.space",
+    "hpsearch.config.sections",
+    "hpsearch.config",
+    "hpsearch.data.readers",
+    "hpsearch.data",
+    "hpsearch.storage.sqlite",
+    "hpsearch.storage",
+    "hpsearch.narrowing",
+    "hpsearch.sampling.surrogate",
+    "hpsearch.sampling",
+    "hpsearch.search",
+    "hpsearch.execution.cluster",
+    "hpsearch.execution",
+    "hpsearch.results",
+    "hpsearch.ensembles",
+    "hpsearch.charts",
+    "hpsearch.diagnosis",
+    "hpsearch.reporting",
+    "hpsearch.run",
+    "hpsearch.cli",
+    "hpsearch",
+)
+"""The rooms, lowest first: a room imports only from those before it, and only their `__all__`."""
 
 PLACES = {
-    "ray": [
-        "hpsearch/execution/ray_executor.py",
-        "hpsearch/execution/cluster/ray_internals.py",
-        "workers/training/actor.py",
-    ],
+    "ray": ["hpsearch/execution/*", "workers/training/actor.py"],
     "optuna": ["hpsearch/sampling/*"],
     "click": ["hpsearch/cli/*"],
     "rich": ["hpsearch/cli/*"],
     "sqlite3": ["hpsearch/storage/sqlite/*"],
-    "pandas": [
-        "hpsearch/results/tables.py",
-        "hpsearch/results/dtypes.py",
-        "hpsearch/ensembles/prediction.py",
-        "hpsearch/cli/*",
-    ],
+    "pandas": ["hpsearch/results/*", "hpsearch/ensembles/prediction.py", "hpsearch/cli/*"],
     "hpsearch": ["hpsearch/*"],
     "pickle": [],
 }
@@ -41,14 +59,22 @@ PLACES = {
 NN = {"numpy", "numba", "scipy", "annotated_types", "workers.nn", "workers.errors", "workers.seeds"}
 """What workers/nn may import beside the standard library."""
 
-PURE = ["hpsearch/narrowing/*", "hpsearch/search/*"]
+PURE = ["hpsearch/narrowing/*", "hpsearch/sampling/*", "hpsearch/search/*"]
 """The master's logic, and what it may not import: whatever reads or writes."""
 EFFECTS = {"os", "pathlib", "time", "socket", "subprocess", "hpsearch.storage"}
 
+ROOM_FILES = 12
 MODULE_LINES = 200
 FUNCTION_LINES = 50
 MEDIAN_LINES = 10
 PUBLIC_NAMES = 8
+
+ROOT = Path(__file__).parent.parent
+SOURCES = {
+    str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
+    for package in ("hpsearch", "workers")
+    for path in sorted((ROOT / package).rglob("*.py"))
+}
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -65,6 +91,58 @@ def imports(path: str, source: str) -> list[str]:
             start = ".".join([*package, *([node.module] if node.module else [])])
             names += [f"{start}.{alias.name}" for alias in node.names]
     return names
+
+
+def module_name(path: str) -> str:
+    return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+MODULES = {module_name(path): path for path in SOURCES}
+
+
+def room_of(path: str) -> str:
+    return path.rpartition("/")[0].replace("/", ".")
+
+
+def modules_imported(path: str, source: str) -> set[str]:
+    """Return the project's own modules that one imports."""
+    found = set()
+    for name in imports(path, source):
+        while name and name not in MODULES:
+            name = name.rpartition(".")[0]
+        found.add(name)
+    return found - {"", module_name(path)}
+
+
+def named(room: str) -> list[str]:
+    """Return the ``__all__`` of a room."""
+    for node in ast.parse(SOURCES[f"{room.replace('.', '/')}/__init__.py"]).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+            return list(ast.literal_eval(node.value))
+    return []
+
+
+def upward_imports(path: str, source: str) -> list[str]:
+    """Return what a module imports from a room that does not lie below its own."""
+    here = room_of(path)
+    others = {name: room_of(MODULES[name]) for name in modules_imported(path, source)}
+    return [
+        f"{path} imports {name}"
+        for name, room in others.items()
+        if room != here and ROOMS.index(room) >= ROOMS.index(here)
+    ]
+
+
+def private_imports(path: str, source: str) -> list[str]:
+    """Return what a module imports from another room that this does not name in ``__all__``."""
+    here = room_of(path)
+    return [
+        f"{path} imports {name}"
+        for name in modules_imported(path, source)
+        if (room := room_of(MODULES[name])) != here
+        and name.rpartition(".")[2] not in named(room)
+        and name != "hpsearch"
+    ]
 
 
 def within(name: str, module: str) -> bool:
@@ -184,6 +262,8 @@ def assertions(path: str, source: str) -> list[str]:
 
 
 RULES: list[Callable[[str, str], list[str]]] = [
+    upward_imports,
+    private_imports,
     misplaced_imports,
     foreign_to_networks,
     effects_in_logic,
@@ -211,6 +291,38 @@ def test_functions_are_short(package: str) -> None:
     ]
     assert len(lengths) > 100
     assert median(lengths) < MEDIAN_LINES
+
+
+def test_the_rooms_are_those_that_there_are() -> None:
+    assert sorted(ROOMS) == sorted({room_of(path) for path in SOURCES})
+
+
+@pytest.fixture(scope="module")
+def imported() -> dict[str, set[str]]:
+    """Return which of the project's modules each one imports."""
+    return {module_name(path): modules_imported(path, text) for path, text in SOURCES.items()}
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_is_small_and_names_what_others_use(
+    room: str, imported: dict[str, set[str]]
+) -> None:
+    files = {name: path for name, path in MODULES.items() if room_of(path) == room}
+    assert len(files) <= ROOM_FILES
+    elsewhere = {
+        name for module, names in imported.items() if module not in files for name in names
+    }
+    if room not in ("hpsearch", "hpsearch.cli"):  # The doors for a person: Python, the terminal.
+        used = sorted((files.keys() & elsewhere) - {room})
+        assert [name.rpartition(".")[2] for name in used] == named(room)
+
+
+def test_no_module_imports_itself_by_way_of_others(imported: dict[str, set[str]]) -> None:
+    below = dict(imported)
+    while below:
+        bottom = {name for name, others in below.items() if not others & below.keys()}
+        assert bottom, f"a circle of imports among {sorted(below)}"
+        below = {name: others for name, others in below.items() if name not in bottom}
 
 
 def test_sources_are_found() -> None:

@@ -354,7 +354,7 @@ def failpoints() -> list[str]:
 
 def test_kill_at_every_point(tmp_path: Path) -> None:
     """After each kill: no file or a good one, and saving again ends the same."""
-    write = "import sys, pathlib; from workers.checkpoints import files; "
+    write = "import sys, pathlib; from workers.checkpoints import atomic_files; "
     write += "atomic_files.write_new(pathlib.Path(sys.argv[1]), sys.stdin.buffer.read())"
     want = save(tmp_path, snapshot())
     data = (tmp_path / NAME).read_bytes()

@@ -1,1 +1,3 @@
 """From a source's rows to labelled splits, preprocessed for training."""
+
+__all__ = ["datasets", "label_types", "old_digest"]

@@ -1,1 +1,3 @@
 """Samplers, pruners and studies: the only place with Optuna."""
+
+__all__ = ["pruners", "samplers", "studies"]

@@ -3,3 +3,5 @@
 Rules that concern one section live here; rules that join sections, and everything about reading
 the file, live in `hpsearch.config`.
 """
+
+__all__ = ["base", "data", "outputs", "pruners", "stages", "study"]
