@@ -30,7 +30,7 @@ format: $(VENV)/dev
 ## fault-test: the long trials that break things on purpose
 fault-test: $(VENV)/dev
 	$(PIP) --editable '.[fuzz]' || echo "Atheris can't be had here: what it would guide is skipped"
-	$(BIN)/python -m pytest -m "slow or not slow" tests/faults tests/test_interrupts.py \
+	$(BIN)/python -m pytest -m "slow or not slow" tests/faults tests/run/test_signals.py \
 		tests/test_end_to_end.py
 
 clean:

@@ -8,7 +8,7 @@ import pytest
 from hpsearch.diagnosis.layers import diagnose_layers
 from hpsearch.diagnosis.learning_curves import Reading
 from hpsearch.storage.sqlite.rows import LayerRow
-from tests.test_report import Builder
+from tests.reporting.test_report import Builder
 from workers.messages import EpochReport
 from workers.nn.layer_statistics import LayerStatistics
 

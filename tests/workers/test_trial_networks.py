@@ -14,7 +14,7 @@ from hpsearch.data.datasets import Split
 from hpsearch.ensembles import model
 from hpsearch.ensembles.model import Model, measure
 from tests.support import write_line
-from tests.test_training import Workshop, a_trial, untimed
+from tests.workers.test_train import Workshop, a_trial, untimed
 from workers.checkpoints import checkpoint_files
 from workers.data.dataset import Dataset
 from workers.errors import CheckpointError

@@ -218,7 +218,7 @@ def test_every_failure_has_one_line(
     assert line in refusal(search(write(tiny())), code=code)
 
 
-LETTERS = Path(__file__).parent.parent / "configs" / "letters.yaml"
+LETTERS = Path(__file__).parents[2] / "configs" / "letters.yaml"
 
 
 def write_letters(path: Path, rows: int) -> list[str]:

@@ -9,7 +9,7 @@ import pytest
 
 from hpsearch.execution.cluster import heartbeat
 from hpsearch.execution.cluster.heartbeat import GONE_SECONDS, Heartbeat
-from tests.test_starts import Clock
+from tests.execution.test_startup import Clock
 from workers.errors import RunError
 
 

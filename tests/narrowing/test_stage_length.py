@@ -11,9 +11,9 @@ from hpsearch.config.auto_epochs import PILOTS
 from hpsearch.narrowing.stage_length import measured
 from hpsearch.search.progress import progress
 from hpsearch.search.trials import TrialRecord
+from tests.cli.test_live_view import screen, text_of
 from tests.simulated_search import SimulatedSearch
 from tests.support import run_here, tiny_config, told_everywhere
-from tests.test_console import screen, text_of
 from workers.errors import InputError
 from workers.messages import Trial
 from workers.nn.spec import NetworkSpec

@@ -228,7 +228,7 @@ def test_assignments_refused(assignment: str, words: list[str]) -> None:
 @given(st.binary(max_size=60), st.integers(0, 2**32))
 def test_no_text_gets_past_with_another_error(noise: bytes, seed: int) -> None:
     """Either plain data or an InputError, for damaged configs too."""
-    text = (Path(__file__).parent.parent / "configs" / "digits.yaml").read_text()
+    text = (Path(__file__).parents[2] / "configs" / "digits.yaml").read_text()
     place = random.Random(seed).randrange(len(text))
     damaged = text[:place] + noise.decode("latin-1") + text[place + len(noise) :]
     with contextlib.suppress(InputError):

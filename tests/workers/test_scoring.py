@@ -13,7 +13,7 @@ from hpsearch.config.sections.data import DataConfig
 from hpsearch.data import datasets
 from hpsearch.ensembles import model
 from hpsearch.ensembles.model import measure
-from tests.test_training import Workshop, a_trial
+from tests.workers.test_train import Workshop, a_trial
 from workers.data import preprocessing
 from workers.data.dataset import Dataset
 from workers.training.scoring import ENOUGH, sample

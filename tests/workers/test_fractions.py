@@ -12,7 +12,7 @@ from hpsearch.data import datasets
 from hpsearch.results.tables import Results
 from hpsearch.sampling.pruners import Referee
 from tests.support import run_here, tiny_config
-from tests.test_training import SPECS, Workshop, a_trial, untimed
+from tests.workers.test_train import SPECS, Workshop, a_trial, untimed
 from workers.data.dataset import Dataset
 from workers.errors import InputError
 

@@ -19,7 +19,7 @@ from tests.support import TINY, tiny, tiny_config
 from workers.errors import InputError
 from workers.nn.spec import NetworkSpec
 
-CONFIGS = Path(__file__).parent.parent / "configs"
+CONFIGS = Path(__file__).parents[2] / "configs"
 
 
 def rate(**values: Any) -> dict[str, Any]:
