@@ -16,7 +16,7 @@ from hpsearch.config import loading as configs
 from hpsearch.execution.cluster import discovery
 from tests.commands import Command, Ended, write_config
 from tests.conftest import CLUSTER, RunningCluster, short_folder
-from tests.faults.outcome import difference, outcome
+from tests.faults.lab.outcome import difference, outcome
 from tests.support import run_here
 
 COLUMNS = "trial,stage,state,epochs,val_accuracy,learning_rate,l2"

@@ -30,7 +30,7 @@ from hpsearch.search.search import Search
 from hpsearch.storage.folder import RunFolder
 from hpsearch.storage.store import Store
 from tests.conftest import RunningCluster
-from tests.faults.outcome import difference, outcome
+from tests.faults.lab.outcome import difference, outcome
 from tests.support import quiet, run_here, tiny_config
 from workers.data.dataset import Dataset
 from workers.errors import InputError, RunError

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.outcome import outcome
-from tests.faults.promise_table import PromiseTable
-from tests.faults.search_processes import Lab
+from tests.faults.lab.outcome import outcome
+from tests.faults.lab.promise_table import PromiseTable
+from tests.faults.lab.search_processes import Lab
 
-collect_ignore = ["fuzz.py"]
+collect_ignore = ["lab/fuzz.py"]
 """A program of its own, which needs Atheris and changes what it imports."""
 
 PROMISES = pytest.StashKey[PromiseTable]()

@@ -16,10 +16,10 @@ from safetensors.numpy import save as save_tensors
 
 from hpsearch.ensembles import model
 from hpsearch.results.tables import Results
-from tests.faults.interruption import Inject, one_line, survey
-from tests.faults.outcome import acknowledged
-from tests.faults.promise_table import PromiseTable, Verdict, judge
-from tests.faults.search_processes import Lab, NewLab
+from tests.faults.lab.interruption import Inject, one_line, survey
+from tests.faults.lab.outcome import acknowledged
+from tests.faults.lab.promise_table import PromiseTable, Verdict, judge
+from tests.faults.lab.search_processes import Lab, NewLab
 from workers.checkpoints import checkpoint_files
 from workers.errors import CheckpointError
 

@@ -12,11 +12,11 @@ import pytest
 from hpsearch.execution.cluster import heartbeat
 from hpsearch.storage.sqlite.rows import FailureRow
 from hpsearch.storage.store import Store
-from tests.faults.interruption import finish
-from tests.faults.outcome import acknowledged, difference, missing, outcome
-from tests.faults.promise_table import PromiseTable, Verdict, judge
-from tests.faults.ray_nodes import Nodes, running, until
-from tests.faults.search_processes import Lab, NewLab, Started, with_study
+from tests.faults.lab.interruption import finish
+from tests.faults.lab.outcome import acknowledged, difference, missing, outcome
+from tests.faults.lab.promise_table import PromiseTable, Verdict, judge
+from tests.faults.lab.ray_nodes import Nodes, running, until
+from tests.faults.lab.search_processes import Lab, NewLab, Started, with_study
 
 TWICE = "4 no epoch counts twice: a stopped worker goes on, on Ray"
 ENDS = "6 every trial ends: hung workers and lost nodes on Ray"

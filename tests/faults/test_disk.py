@@ -5,11 +5,11 @@ from functools import partial
 
 import pytest
 
-from tests.faults.disks import SmallDisk
-from tests.faults.interruption import finish, one_line, survey
-from tests.faults.outcome import difference, outcome
-from tests.faults.promise_table import PromiseTable, Verdict, judge
-from tests.faults.search_processes import NewLab
+from tests.faults.lab.disks import SmallDisk
+from tests.faults.lab.interruption import finish, one_line, survey
+from tests.faults.lab.outcome import difference, outcome
+from tests.faults.lab.promise_table import PromiseTable, Verdict, judge
+from tests.faults.lab.search_processes import NewLab
 
 ERRORS = "7 disk errors cost one line, nothing more: error injected at a point"
 FULL = "7 disk errors cost one line, nothing more: full or read-only file system"

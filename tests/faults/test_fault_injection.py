@@ -6,15 +6,15 @@ from functools import partial
 
 import pytest
 
-from tests.faults import fault_injection
-from tests.faults.interruption import Inject, cut_power, kill_at
-from tests.faults.promise_table import PromiseTable, Verdict
-from tests.faults.search_processes import NewLab
+from tests.faults.lab import fault_injection
+from tests.faults.lab.interruption import Inject, cut_power, kill_at
+from tests.faults.lab.promise_table import PromiseTable, Verdict
+from tests.faults.lab.search_processes import NewLab
+from tests.faults.lab.workers_gone_wrong import come_back
 from tests.faults.test_checkpoint_files import damaged_between
 from tests.faults.test_masters import twenty
 from tests.faults.test_security import private_files
 from tests.faults.test_workers import diverged, unharmed
-from tests.faults.workers_gone_wrong import come_back
 
 Attempt = Callable[[NewLab, dict[str, str], Inject, int], Verdict]
 

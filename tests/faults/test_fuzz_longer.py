@@ -15,8 +15,8 @@ import yaml
 
 from hpsearch.storage.folder import RunFolder
 from tests import test_fuzz as fuzz
-from tests.faults.interruption import survey
-from tests.faults.promise_table import PromiseTable, Verdict, judge
+from tests.faults.lab.interruption import survey
+from tests.faults.lab.promise_table import PromiseTable, Verdict, judge
 from tests.support import TINY
 
 EXAMPLES = "bad input: no trace, no hang, bounded memory (Hypothesis)"
@@ -78,7 +78,14 @@ def guided(folder: Path, name: str, seeds: list[bytes], tried: Callable[[int], o
     most = max(4096, 2 * max(map(len, seeds)))
     limits = [f"-max_total_time={GUIDED_SECONDS}", f"-rss_limit_mb={MOST_KIB // 1024}"]
     flags = [*limits, "-timeout=20", f"-max_len={most}", "-seed=1", "-print_final_stats=1"]
-    command = ["-m", "tests.faults.fuzz", name, *flags, f"-artifact_prefix={folder}/", str(corpus)]
+    command = [
+        "-m",
+        "tests.faults.lab.fuzz",
+        name,
+        *flags,
+        f"-artifact_prefix={folder}/",
+        str(corpus),
+    ]
     text, code, _ = ended(command, folder)
     found = re.search(r"number_of_executed_units: (\d+)", text)
     tried(int(found[1]) - 1 if found else 0)

@@ -10,9 +10,9 @@ import pytest
 
 import hpsearch
 import workers
-from tests.faults.interruption import cut_power, kill_after, kill_at, moments, survey
-from tests.faults.promise_table import PromiseTable
-from tests.faults.search_processes import NewLab
+from tests.faults.lab.interruption import cut_power, kill_after, kill_at, moments, survey
+from tests.faults.lab.promise_table import PromiseTable
+from tests.faults.lab.search_processes import NewLab
 
 POINT = "1 acknowledged epochs survive, 2 the rest is equal: killed at a point"
 MOMENT = "1 acknowledged epochs survive, 2 the rest is equal: killed at a random moment"

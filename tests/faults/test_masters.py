@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.interruption import Inject, finish, one_line, survey
-from tests.faults.outcome import difference, outcome
-from tests.faults.promise_table import PromiseTable, Verdict, judge
-from tests.faults.search_processes import Lab, NewLab, Started
+from tests.faults.lab.interruption import Inject, finish, one_line, survey
+from tests.faults.lab.outcome import difference, outcome
+from tests.faults.lab.promise_table import PromiseTable, Verdict, judge
+from tests.faults.lab.search_processes import Lab, NewLab, Started
 
 TWENTY = "5 one master a run: twenty started at once"
 FREED = "5 one master a run: a killed master's lock is free"

@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.faults.interruption import one_line
-from tests.faults.outcome import acknowledged, difference, missing, outcome
-from tests.faults.promise_table import PromiseTable, Verdict, judge
-from tests.faults.ray_nodes import descendants
-from tests.faults.search_processes import Lab, NewLab, Started, with_study
+from tests.faults.lab.interruption import one_line
+from tests.faults.lab.outcome import acknowledged, difference, missing, outcome
+from tests.faults.lab.promise_table import PromiseTable, Verdict, judge
+from tests.faults.lab.ray_nodes import descendants
+from tests.faults.lab.search_processes import Lab, NewLab, Started, with_study
 
 KILLED = "1 acknowledged epochs survive, 2 the rest is equal: killed on Ray"
 ENDS = "6 every trial ends: hung workers and lost nodes on Ray"

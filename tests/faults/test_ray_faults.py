@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from hpsearch.results.tables import Results
-from tests.faults.outcome import difference, missing, outcome
-from tests.faults.promise_table import PromiseTable, Verdict, judge
-from tests.faults.ray_nodes import running
-from tests.faults.search_processes import THREE_STAGES, Ended, Lab, NewLab, with_study
+from tests.faults.lab.outcome import difference, missing, outcome
+from tests.faults.lab.promise_table import PromiseTable, Verdict, judge
+from tests.faults.lab.ray_nodes import running
+from tests.faults.lab.search_processes import THREE_STAGES, Ended, Lab, NewLab, with_study
 from tests.faults.test_clusters import failures
 
 MESSAGES = "6 every trial ends: Ray's messages fail"

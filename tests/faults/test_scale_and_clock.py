@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.interruption import finish, survey
-from tests.faults.outcome import acknowledged
-from tests.faults.promise_table import PromiseTable, Verdict, judge
-from tests.faults.search_processes import THREE_STAGES, NewLab
+from tests.faults.lab.interruption import finish, survey
+from tests.faults.lab.outcome import acknowledged
+from tests.faults.lab.promise_table import PromiseTable, Verdict, judge
+from tests.faults.lab.search_processes import THREE_STAGES, NewLab
 
 CLOCK = "14 the clock does not matter"
 SCALE = "13 ten thousand trials, and a resume in 10 s"

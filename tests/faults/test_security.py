@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.interruption import Inject, survey
-from tests.faults.promise_table import PromiseTable, Verdict, judge
-from tests.faults.search_processes import NewLab
+from tests.faults.lab.interruption import Inject, survey
+from tests.faults.lab.promise_table import PromiseTable, Verdict, judge
+from tests.faults.lab.search_processes import NewLab
 
 ACCESS = "security: files and folders are the user's alone"
 CANARY = "security: a credential appears nowhere"

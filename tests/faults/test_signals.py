@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.commands import Command
-from tests.faults.interruption import finish, survey
-from tests.faults.outcome import acknowledged, difference, missing, outcome
-from tests.faults.promise_table import PromiseTable, Verdict, judge
-from tests.faults.search_processes import NewLab
+from tests.faults.lab.interruption import finish, survey
+from tests.faults.lab.outcome import acknowledged, difference, missing, outcome
+from tests.faults.lab.promise_table import PromiseTable, Verdict, judge
+from tests.faults.lab.search_processes import NewLab
 
 pytestmark = pytest.mark.usefixtures("interruptible")
 

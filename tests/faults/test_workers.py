@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from hpsearch.results.tables import Results
-from tests.faults.interruption import Inject, one_line, survey
-from tests.faults.outcome import difference, outcome
-from tests.faults.promise_table import PromiseTable, Verdict, judge
-from tests.faults.search_processes import THREE_STAGES, Lab, NewLab, with_study
-from tests.faults.workers_gone_wrong import NOT_FINITE, break_numbers, come_back, die_early
+from tests.faults.lab.interruption import Inject, one_line, survey
+from tests.faults.lab.outcome import difference, outcome
+from tests.faults.lab.promise_table import PromiseTable, Verdict, judge
+from tests.faults.lab.search_processes import THREE_STAGES, Lab, NewLab, with_study
+from tests.faults.lab.workers_gone_wrong import NOT_FINITE, break_numbers, come_back, die_early
 
 TWICE = "4 no epoch counts twice: a worker comes back"
 FINITE = "8 NaN and infinity never win"

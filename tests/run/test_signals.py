@@ -17,7 +17,7 @@ from hpsearch.run.signals import SIGNALS, Interrupted, Interrupts
 from hpsearch.storage.folder import RunFolder
 from hpsearch.storage.store import Store
 from tests.commands import Command, Ended, acknowledged, write_config
-from tests.faults.outcome import difference, outcome
+from tests.faults.lab.outcome import difference, outcome
 from tests.support import run_here, tiny_config
 
 pytestmark = pytest.mark.usefixtures("interruptible")

@@ -8,7 +8,7 @@ from typing import Self
 
 import pytest
 
-from tests.faults.search_processes import Lab
+from tests.faults.lab.search_processes import Lab
 
 
 class SmallDisk:

@@ -8,10 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from random import Random
 
-from tests.faults.outcome import acknowledged, difference, missing, outcome
-from tests.faults.power_loss import lose_power
-from tests.faults.promise_table import PromiseTable, Verdict, judge
-from tests.faults.search_processes import Ended, Lab, NewLab
+from tests.faults.lab.outcome import acknowledged, difference, missing, outcome
+from tests.faults.lab.power_loss import lose_power
+from tests.faults.lab.promise_table import PromiseTable, Verdict, judge
+from tests.faults.lab.search_processes import Ended, Lab, NewLab
 
 Inject = Callable[[], None]
 Whole = Mapping[str, str]

@@ -36,7 +36,7 @@ def with_study(**study: Any) -> dict[str, Any]:
 
 _context = multiprocessing.get_context("forkserver")
 _fresh = multiprocessing.get_context("spawn")
-_context.set_forkserver_preload(["tests.faults.preload"])
+_context.set_forkserver_preload(["tests.faults.lab.preload"])
 # Each start would poll all other processes; two threads that poll one make its code 255.
 multiprocessing.process._cleanup = lambda: None  # type: ignore[attr-defined]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from hpsearch.results.tables import Results
 from hpsearch.storage.store import Store
-from tests.faults.search_processes import Lab
+from tests.faults.lab.search_processes import Lab
 
 Epochs = dict[tuple[int, float], tuple[Any, ...]]
 

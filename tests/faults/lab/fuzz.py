@@ -1,4 +1,4 @@
-"""One fuzzed reader, guided by the coverage of both packages: ``python -m tests.faults.fuzz``.
+"""One fuzzed reader, guided by the coverage of both packages: ``python -m tests.faults.lab.fuzz``.
 
 The arguments are the name of a target and libFuzzer's own. It runs in an empty folder.
 What a target raises is a fault: no more than `HpsearchError` may come out of a reader.
