@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from workers.nn.families.metrics import metric_of
+
 _TICKS: Final = 6
 """About how many values an axis marks."""
 
@@ -84,7 +86,8 @@ def scores(metric: str, values: Iterable[float], *, title: str | None = None) ->
     Accuracies and R squared are at most 1, other metrics are errors. What is far worse
     than nearly all others lies at the axis' end.
     """
-    bounded, title = metric.endswith(("accuracy", "r2")), title or metric
+    found, title = metric_of(metric), title or metric
+    bounded = found is not None and found.bounded
     errors = sorted(1 - value if bounded else value for value in _finite(values))
     errors = errors[: len(errors) - _stragglers(errors)]
     shown = [1 - error if bounded else error for error in errors]

@@ -9,6 +9,7 @@ from hpsearch.space.dimensions import FloatDimension, Numeric
 from hpsearch.space.space import SearchSpace, describe, text_of
 from workers.data.preprocessing import PREPROCESSORS
 from workers.errors import InputError
+from workers.nn.families.metrics import metric_of
 
 
 def check(config: SearchConfig) -> None:
@@ -42,10 +43,10 @@ def check(config: SearchConfig) -> None:
 
 def _check_metric(config: SearchConfig) -> None:
     metric, task = config.study.metric, config.data.task
-    if (metric.removeprefix("ema_") in ("val_mse", "val_r2")) and task == "classification":
-        raise InputError("study.metric must fit data.task", f"{metric} and {task}", "use val_loss")
-    if metric.endswith("accuracy") and task == "regression":
-        raise InputError("study.metric must fit data.task", f"{metric} and {task}", "use val_mse")
+    found = metric_of(metric)
+    if found is not None and found.task != task:
+        remedy = "use val_loss" if task == "classification" else "use val_mse"
+        raise InputError("study.metric must fit data.task", f"{metric} and {task}", remedy)
     if metric.startswith("ema_") and config.checkpoint.ema_decay == 0:
         raise InputError(
             f"metric {metric} needs a running average", "checkpoint.ema_decay 0", "set it to 0.995"

@@ -17,7 +17,7 @@ from workers.checkpoints import checkpoint_files
 from workers.checkpoints.checkpoint_files import Snapshot
 from workers.errors import CheckpointError, InputError
 from workers.nn.families import families
-from workers.nn.network import evaluation
+from workers.nn.families.metrics import METRICS
 from workers.nn.spec import NetworkSpec
 from workers.training import cross_validation
 
@@ -127,7 +127,7 @@ def load(path: Path, *, averaged: bool | None = None) -> Model:
 
 
 def measure(task: str, predictions: Floats, y: NDArray[Any]) -> dict[str, float]:
-    """Return ``accuracy`` and ``log_loss``, or ``mse`` and ``r2``.
+    """Return the `workers.nn.families.metrics` of a task, in classification ``log_loss`` too.
 
     Parameters
     ----------
@@ -141,16 +141,16 @@ def measure(task: str, predictions: Floats, y: NDArray[Any]) -> dict[str, float]
     >>> measure("classification", np.array([[0.9, 0.1], [0.4, 0.6]]), np.array([0, 0]))["accuracy"]
     0.5
     """
+    found = {
+        name: float(metric.function(predictions, y, np.ones(1)))
+        for name, metric in METRICS.items()
+        if metric.task == task
+    }
     if task == "regression":
-        errors = (predictions.astype(np.float64) - y) ** 2
-        explained = evaluation.r2(errors.mean(axis=0), evaluation.variance(y))
-        return {"mse": float(errors.mean()), "r2": float(explained.mean())}
+        return found
     chosen = predictions[np.arange(len(y)), y].astype(np.float64)
     tiny = np.finfo(np.float32).tiny
-    return {
-        "accuracy": float((predictions.argmax(axis=1) == y).mean()),
-        "log_loss": float(-np.log(np.maximum(chosen, tiny)).mean()),
-    }
+    return found | {"log_loss": float(-np.log(np.maximum(chosen, tiny)).mean())}
 
 
 def measured(metric: str, task: str) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 
 from hpsearch.charts.markup import Markup, cut, join, table, tag
 from hpsearch.reporting.data import RunData, is_number
+from workers.nn.families.metrics import metric_of
 
 
 def head(run: RunData) -> Markup:
@@ -99,7 +100,8 @@ def _column(name: str) -> tuple[bool, str, bool]:
 
 def _better(name: str, values: Sequence[float | None]) -> float | None:
     known = [value for value in values if value is not None]
-    lower = name.endswith(("_loss", "_mse"))
+    metric = metric_of(name)
+    lower = metric.direction == "minimize" if metric else name.endswith("_loss")
     return (min if lower else max)(known, default=None)
 
 

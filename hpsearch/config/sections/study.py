@@ -1,17 +1,19 @@
 """The section ``study``: what is searched for, and how failures are met."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Lt
 from pydantic import model_validator
 
 from hpsearch.config.sections.base import Name, Section
+from workers.nn.families.metrics import METRICS as FAMILY
 
-METRICS = {
-    "val_accuracy": "maximize",
-    "val_loss": "minimize",
-    "val_mse": "minimize",
-    "val_r2": "maximize",
+METRICS: Mapping[str, str] = {
+    f"val_{name}": direction
+    for name, direction in sorted(
+        [("loss", "minimize"), *((name, metric.direction) for name, metric in FAMILY.items())]
+    )
 }
 """The metrics a search may pursue, each with its direction; ``ema_`` before a name
 means the same of the running-average parameters."""

@@ -1,3 +1,11 @@
 """What a config chooses by name: activations, losses, initializers, optimizers, schedules."""
 
-__all__ = ["activations", "families", "initializers", "losses", "optimizers", "schedules"]
+__all__ = [
+    "activations",
+    "families",
+    "initializers",
+    "losses",
+    "metrics",
+    "optimizers",
+    "schedules",
+]

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from workers.errors import InputError
 from workers.nn.families.losses import LOSSES, probabilities
+from workers.nn.families.metrics import METRICS
 from workers.nn.layout import Floats, Integers
 from workers.nn.network.diagnostics import Probe
 from workers.nn.network.network import Passes
@@ -93,54 +94,28 @@ def metrics(
     *y: NDArray[Any],
     units: Sequence[NDArray[np.float64]] | None = None,
 ) -> list[dict[str, float]]:
-    """Return each member's ``loss`` and ``accuracy``, or ``loss``, ``mse`` and ``r2``.
+    """Return each member's ``loss`` and the `workers.nn.families.metrics` of its task.
 
-    The loss is the data loss without label smoothing, so that members compare. The
-    class that counts is the one that predictions tell: the first of the largest probability,
-    as it is rounded. For regression ``r2`` is the mean over the target columns. There is one
+    The loss is the data loss without label smoothing, so that members compare. There is one
     ``y`` for each of the stack's splits; ``units`` ``(outputs,)``, likewise, say how much of a
-    target's own units is 1 in ``y``, for ``mse``.
+    target's own units is 1 in ``y``.
     """
-    loss = LOSSES[net.spec.loss]
+    task = LOSSES[net.spec.loss].task
     with np.errstate(all="ignore"):
-        totals = _losses(net, raw, *y)
-        if loss.task == "classification":
-            guess = probabilities(net.spec.loss, raw).argmax(axis=2)
-            right = (guess == _for_members(net, np.stack(y))).mean(axis=1)
-            return [
-                {"loss": float(t), "accuracy": float(r)} for t, r in zip(totals, right, strict=True)
-            ]
-        wanted = np.stack([part.reshape(raw.shape[1:]) for part in y])
-        errors = ((raw.astype(np.float64) - _for_members(net, wanted)) ** 2).mean(axis=1)
-        explained = r2(errors, _for_members(net, variance(wanted)))
-        if units is not None:
-            errors *= _for_members(net, np.stack(units)) ** 2
-        return [
-            {"loss": float(t), "mse": float(e.mean()), "r2": float(r.mean())}
-            for t, e, r in zip(totals, errors, explained, strict=True)
-        ]
-
-
-def variance(y: NDArray[Any]) -> NDArray[np.float64]:
-    """Return the variance ``(..., outputs)`` of targets ``(..., rows, outputs)``.
-
-    It is exactly 0 where they are all the same, whatever the mean is rounded to.
-    """
-    varies = y.max(axis=-2) > y.min(axis=-2)
-    return np.where(varies, np.var(y, axis=-2, dtype=np.float64), 0)
-
-
-def r2(errors: NDArray[np.float64], spread: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return ``1 - errors / spread`` of mean squared errors and variances of the targets.
-
-    Where the targets do not vary it is 1 for perfect predictions, else 0, as in
-    scikit-learn's ``r2_score``.
-
-    >>> r2(np.array([1.0, 1.0, 0.0]), np.array([4.0, 0.0, 0.0]))
-    array([0.75, 0.  , 1.  ])
-    """
-    varies = spread > 0
-    return np.where(varies, 1 - errors / np.where(varies, spread, 1), errors == 0)
+        found = {"loss": _losses(net, raw, *y)}
+        wanted, predictions = np.stack(y), raw
+        if task == "classification":
+            predictions = probabilities(net.spec.loss, raw)
+        else:
+            wanted = wanted.reshape(len(y), *raw.shape[1:])
+        own = np.ones((1, 1)) if units is None else _for_members(net, np.stack(units))
+        for name, metric in METRICS.items():
+            if metric.task == task:
+                found[name] = metric.function(predictions, _for_members(net, wanted), own)
+    return [
+        {name: float(values[member]) for name, values in found.items()}
+        for member in range(net.members)
+    ]
 
 
 def _for_members(net: Stack, values: NDArray[Any]) -> NDArray[Any]:
