@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import get_args
 
+from hpsearch.config.sections.data import FileFormat
 from hpsearch.config.sections.outputs import EnsembleMethod
 from hpsearch.config.sections.pruners import PRUNERS
 from hpsearch.config.sections.stages import SamplerName
@@ -12,6 +13,7 @@ from workers.nn.families.families import FAMILIES
 
 CHOICES: Mapping[str, Collection[str]] = {
     "study.metric": METRICS,
+    "data.format": get_args(FileFormat),
     "data.preprocess": PREPROCESSORS,
     **{f"network.{field}": table for field, table in FAMILIES.items()},
     "stages.sampler": get_args(SamplerName),

@@ -1,4 +1,4 @@
-"""Optuna's pruners as a referee that decides from what earlier trials did, never from timing.
+"""Optuna's pruners, and a stage's own that decides by what earlier trials did, never by timing.
 
 A trial is compared with those that were settled before its generation began, and with
 its own scores. What another worker happens to have reported meanwhile plays no part, so
@@ -6,7 +6,8 @@ the decisions are the same with any number of workers and after any interruption
 """
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import optuna
 from optuna.pruners import BasePruner
@@ -31,43 +32,51 @@ _STATES = {
 }
 
 
-def make_pruner(rule: PrunerRule, *, epochs: float, sign: int) -> BasePruner:
-    """Return Optuna's pruner for a rule, a stage's epochs and a metric's sign."""
-    match rule:
-        case MedianRule():
-            return optuna.pruners.MedianPruner(
-                n_startup_trials=rule.startup_trials, n_warmup_steps=rule.warmup_epochs
-            )
-        case PercentileRule():
-            return optuna.pruners.PercentilePruner(
-                rule.percentile,
-                n_startup_trials=rule.startup_trials,
-                n_warmup_steps=rule.warmup_epochs,
-            )
-        case HalvingRule(type="asha"):
-            return optuna.pruners.SuccessiveHalvingPruner(
-                min_resource=rule.min_epochs, reduction_factor=rule.reduction_factor
-            )
-        case HalvingRule():
-            return optuna.pruners.HyperbandPruner(
-                min_resource=rule.min_epochs,
-                max_resource=int(epochs),
-                reduction_factor=rule.reduction_factor,
-            )
-        case WilcoxonRule():
-            return optuna.pruners.WilcoxonPruner(
-                p_threshold=rule.p_threshold, n_startup_steps=rule.startup_epochs
-            )
-        case PatienceRule():
-            return optuna.pruners.PatientPruner(
-                None, patience=rule.patience, min_delta=rule.min_delta
-            )
-        case ThresholdRule():
-            return _threshold(rule, sign)
+def _median(rule: MedianRule, epochs: float, sign: int) -> BasePruner:
+    del epochs, sign
+    return optuna.pruners.MedianPruner(
+        n_startup_trials=rule.startup_trials, n_warmup_steps=rule.warmup_epochs
+    )
 
 
-def _threshold(rule: ThresholdRule, sign: int) -> BasePruner:
+def _percentile(rule: PercentileRule, epochs: float, sign: int) -> BasePruner:
+    del epochs, sign
+    return optuna.pruners.PercentilePruner(
+        rule.percentile, n_startup_trials=rule.startup_trials, n_warmup_steps=rule.warmup_epochs
+    )
+
+
+def _asha(rule: HalvingRule, epochs: float, sign: int) -> BasePruner:
+    del epochs, sign
+    return optuna.pruners.SuccessiveHalvingPruner(
+        min_resource=rule.min_epochs, reduction_factor=rule.reduction_factor
+    )
+
+
+def _hyperband(rule: HalvingRule, epochs: float, sign: int) -> BasePruner:
+    del sign
+    return optuna.pruners.HyperbandPruner(
+        min_resource=rule.min_epochs,
+        max_resource=int(epochs),
+        reduction_factor=rule.reduction_factor,
+    )
+
+
+def _wilcoxon(rule: WilcoxonRule, epochs: float, sign: int) -> BasePruner:
+    del epochs, sign
+    return optuna.pruners.WilcoxonPruner(
+        p_threshold=rule.p_threshold, n_startup_steps=rule.startup_epochs
+    )
+
+
+def _patience(rule: PatienceRule, epochs: float, sign: int) -> BasePruner:
+    del epochs, sign
+    return optuna.pruners.PatientPruner(None, patience=rule.patience, min_delta=rule.min_delta)
+
+
+def _threshold(rule: ThresholdRule, epochs: float, sign: int) -> BasePruner:
     """Bounds are the metric's own values, but scores are higher where better."""
+    del epochs
     lower, upper = rule.lower, rule.upper
     if sign < 0:
         lower, upper = (None if bound is None else -bound for bound in (upper, lower))
@@ -76,14 +85,28 @@ def _threshold(rule: ThresholdRule, sign: int) -> BasePruner:
     )
 
 
-def referee(stage: StageConfig, study: StudyConfig, *, live: bool) -> "Referee | None":
+PRUNERS: Mapping[str, Callable[[Any, float, int], BasePruner]] = {
+    "median": _median,
+    "percentile": _percentile,
+    "asha": _asha,
+    "hyperband": _hyperband,
+    "wilcoxon": _wilcoxon,
+    "patience": _patience,
+    "threshold": _threshold,
+}
+"""The pruners by name, each from its rule, the stage's epochs and the metric's sign."""
+
+
+def stage_pruner(stage: StageConfig, study: StudyConfig, *, live: bool) -> "StagePruner | None":
     """Return who decides which trials of a stage end early; None if nobody does."""
     if stage.pruner is None:
         return None
-    return Referee(stage.pruner, epochs=stage.epochs, sign=study.sign, seed=study.seed, live=live)
+    return StagePruner(
+        stage.pruner, epochs=stage.epochs, sign=study.sign, seed=study.seed, live=live
+    )
 
 
-class Referee:
+class StagePruner:
     """Decides which trials of a stage end early.
 
     Two studies share a storage. The trials that run are in one of them, where pruners put
@@ -109,7 +132,7 @@ class Referee:
     ) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            self._pruner = make_pruner(rule, epochs=epochs, sign=sign)
+            self._pruner = PRUNERS[rule.type](rule, epochs, sign)
         storage = optuna.storages.InMemoryStorage()
         self._running = self._settled = optuna.create_study(
             storage=storage, study_name=f"running {seed}", direction="maximize"

@@ -12,7 +12,7 @@ from typing import Any
 from hpsearch.config.search_config import SearchConfig
 from hpsearch.config.sections.stages import LEARNING, num_promoted
 from hpsearch.narrowing.narrow import StageResult, Verdict, conclude, promoted
-from hpsearch.sampling.pruners import referee
+from hpsearch.sampling.pruners import stage_pruner
 from hpsearch.sampling.surrogate.model import Model
 from hpsearch.search.exploration import Exploration
 from hpsearch.search.observations import learned
@@ -58,7 +58,7 @@ class StageRun:
         learns = self._stage.sampler in LEARNING or self._stage.compares
         self._lockstep = learns and config.study.reproducible
         self._ahead = self._stage.generation if learns else ASK_AHEAD
-        self._referee = referee(self._stage, config.study, live=not self._lockstep)
+        self._pruner = stage_pruner(self._stage, config.study, live=not self._lockstep)
         self._generation: list[TrialRecord] = []
         self._asked = 0
         self._exhausted = False
@@ -115,8 +115,8 @@ class StageRun:
     def _take(self, record: TrialRecord) -> None:
         self.trials.append(record)
         self._generation.append(record)
-        if self._referee is not None:
-            self._referee.add(record.number, record.history)
+        if self._pruner is not None:
+            self._pruner.add(record.number, record.history)
 
     def promote(self, records: Iterable[TrialRecord]) -> None:
         """Let trials of the stage before go on in this one; before anything is asked."""
@@ -156,16 +156,16 @@ class StageRun:
                 study.tell(record.number, record.score, record.state, scores)
             else:
                 self._studies.inside.learn(record.params, scores)
-            if self._referee is not None:
-                self._referee.settle(record.number, record.score, record.state)
+            if self._pruner is not None:
+                self._pruner.settle(record.number, record.score, record.state)
         self._generation = [record for record in self._generation if not record.ended]
 
     def prunes(self, record: TrialRecord, epoch: float) -> bool:
         """Return whether a trial is to end early, with the score of this epoch."""
         score = record.history.get(epoch)
-        if self._referee is None or score is None:
+        if self._pruner is None or score is None:
             return False
-        return self._referee.judge(record.number, int(epoch), score) and epoch < record.epochs
+        return self._pruner.judge(record.number, int(epoch), score) and epoch < record.epochs
 
     def leave(self) -> list[TrialRecord]:
         """Return the trials that go on in the next stage, which are then no longer here."""

@@ -8,7 +8,7 @@ import struct
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from hpsearch.config.sections.data import FileFormat
 from hpsearch.data.readers import raw_table
 from hpsearch.data.readers.formats import BUILTINS, READERS, read
 from hpsearch.data.readers.raw_table import Source
@@ -379,6 +380,10 @@ def test_a_password_in_a_source_is_not_shown() -> None:
 
 
 # --- anything at all
+
+
+def test_the_config_knows_the_formats() -> None:
+    assert get_args(FileFormat) == tuple(READERS)
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])

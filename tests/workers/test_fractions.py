@@ -10,7 +10,7 @@ from hpsearch.config.sections.data import DataConfig
 from hpsearch.config.sections.pruners import PatienceRule
 from hpsearch.data import datasets
 from hpsearch.results.tables import Results
-from hpsearch.sampling.pruners import Referee
+from hpsearch.sampling.pruners import StagePruner
 from tests.support import run_here, tiny_config
 from tests.workers.test_train import SPECS, Workshop, a_trial, untimed
 from workers.data.dataset import Dataset
@@ -90,10 +90,14 @@ def test_a_part_counts_for_no_rule_that_counts_epochs(shop: Workshop) -> None:
 def test_a_part_is_no_epoch_to_a_pruner() -> None:
     decisions = []
     for history in ({}, {0.5: 0.9}):
-        referee = Referee(PatienceRule(type="patience", patience=2), epochs=9, sign=1, seed=0)
-        referee.add(0, history)
+        stage_pruner = StagePruner(
+            PatienceRule(type="patience", patience=2), epochs=9, sign=1, seed=0
+        )
+        stage_pruner.add(0, history)
         scores = (0.5, 0.4, 0.3, 0.2, 0.1)
-        decisions.append([referee.judge(0, epoch, score) for epoch, score in enumerate(scores, 1)])
+        decisions.append(
+            [stage_pruner.judge(0, epoch, score) for epoch, score in enumerate(scores, 1)]
+        )
     assert decisions[0] == decisions[1]
     assert True in decisions[0]
 

@@ -8,6 +8,8 @@ from pydantic import Field, model_validator
 from hpsearch.config.sections.base import Count, Section, Share
 from workers.training.cross_validation import MOST as MOST_SPLITS
 
+FileFormat = Literal["csv", "parquet", "npz", "idx"]
+
 
 class SplitConfig(Section):
     """Where a split's rows come from: a share of the rest, a row range, or a second file.
@@ -54,7 +56,7 @@ class DataConfig(Section):
     """
 
     source: str
-    format: Literal["csv", "parquet", "npz", "idx"] | None = None
+    format: FileFormat | None = None
     labels: str | None = None
     target: str | Annotated[int, Ge(0)] | None = None
     header: bool = True

@@ -1,17 +1,20 @@
 """The options of each pruner in a config file, as frozen pydantic models."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal, get_args
 
 from annotated_types import Ge, Gt, Lt
 from pydantic import BeforeValidator, Field, model_validator
 
 from hpsearch.config.sections.base import Count, Section
 
-PRUNERS = ("median", "percentile", "asha", "hyperband", "wilcoxon", "patience", "threshold")
-"""The pruners by name."""
+
+class _Rule(Section):
+    """What the options of all pruners share: whether it compares a trial with others."""
+
+    compares: ClassVar[bool] = True
 
 
-class MedianRule(Section):
+class MedianRule(_Rule):
     """Stop a trial whose best score is below the median of the earlier ones at its epoch."""
 
     type: Literal["median"]
@@ -19,7 +22,7 @@ class MedianRule(Section):
     warmup_epochs: Annotated[int, Ge(0)] = 0
 
 
-class PercentileRule(Section):
+class PercentileRule(_Rule):
     """Stop a trial that is not in the best ``percentile`` percent at its epoch."""
 
     type: Literal["percentile"]
@@ -28,7 +31,7 @@ class PercentileRule(Section):
     warmup_epochs: Annotated[int, Ge(0)] = 0
 
 
-class HalvingRule(Section):
+class HalvingRule(_Rule):
     """Let one in ``reduction_factor`` trials past each rung; ``hyperband`` has brackets.
 
     Rungs are at ``min_epochs`` times the powers of ``reduction_factor``.
@@ -39,7 +42,7 @@ class HalvingRule(Section):
     reduction_factor: Annotated[int, Ge(2)] = 3
 
 
-class WilcoxonRule(Section):
+class WilcoxonRule(_Rule):
     """Stop a trial that a signed-rank test over the epochs finds worse than the best one."""
 
     type: Literal["wilcoxon"]
@@ -47,17 +50,19 @@ class WilcoxonRule(Section):
     startup_epochs: Annotated[int, Ge(2)] = 2
 
 
-class PatienceRule(Section):
+class PatienceRule(_Rule):
     """Stop a trial that has not become better for ``patience`` epochs."""
 
+    compares: ClassVar[bool] = False
     type: Literal["patience"]
     patience: Count = 5
     min_delta: Annotated[float, Ge(0)] = 0.0
 
 
-class ThresholdRule(Section):
+class ThresholdRule(_Rule):
     """Stop a trial whose metric is below ``lower`` or above ``upper``."""
 
+    compares: ClassVar[bool] = False
     type: Literal["threshold"]
     lower: float | None = None
     upper: float | None = None
@@ -70,8 +75,15 @@ class ThresholdRule(Section):
         return self
 
 
+_AnyRule = MedianRule | PercentileRule | HalvingRule | WilcoxonRule | PatienceRule | ThresholdRule
+
+PRUNERS: tuple[str, ...] = tuple(
+    name for rule in get_args(_AnyRule) for name in get_args(rule.model_fields["type"].annotation)
+)
+"""The pruners by name."""
+
 PrunerRule = Annotated[
-    MedianRule | PercentileRule | HalvingRule | WilcoxonRule | PatienceRule | ThresholdRule,
+    _AnyRule,
     Field(discriminator="type"),
     BeforeValidator(lambda value: {"type": value} if isinstance(value, str) else value),
 ]

@@ -70,7 +70,7 @@ class StageConfig(Section):
     @property
     def compares(self) -> bool:
         """Whether the pruner looks at other trials too."""
-        return self.pruner is not None and self.pruner.type not in ("patience", "threshold")
+        return self.pruner is not None and self.pruner.compares
 
 
 class RescoreConfig(Section):

@@ -1,8 +1,8 @@
 """From a source's name to its raw table: files of several formats and built-in sets."""
 
 import re
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 import sklearn.datasets
@@ -14,11 +14,20 @@ from hpsearch.data.readers.parquet_reader import read_parquet
 from hpsearch.data.readers.raw_table import Source, Table, regular_file, shown
 from workers.errors import InputError
 
-READERS: dict[str, Callable[[Source], Table]] = {
-    "csv": read_csv,
-    "parquet": read_parquet,
-    "npz": read_npz,
-    "idx": read_idx,
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """A function of a source, and what the suffix of its files looks like."""
+
+    read: Callable[[Source], Table]
+    suffix: str
+
+
+READERS: Mapping[str, Reader] = {
+    "csv": Reader(read_csv, r"\.(csv|tsv|data|txt|dat)"),
+    "parquet": Reader(read_parquet, r"\.(parquet|pq)"),
+    "npz": Reader(read_npz, r"\.npz"),
+    "idx": Reader(read_idx, r"([.-]idx\d?([.-]ubyte)?|[.-]ubyte)"),
 }
 """Every file format by its name in a config's ``data.format``."""
 
@@ -30,13 +39,6 @@ BUILTINS: dict[str, tuple[Callable[[], Bunch], str]] = {
     "diabetes": (sklearn.datasets.load_diabetes, "regression"),
 }
 """Every built-in data set by its name in ``data.source``, with its task."""
-
-_SUFFIXES = {
-    "csv": r"\.(csv|tsv|data|txt|dat)",
-    "parquet": r"\.(parquet|pq)",
-    "npz": r"\.npz",
-    "idx": r"([.-]idx\d?([.-]ubyte)?|[.-]ubyte)",
-}
 
 
 def read(source: Source) -> Table:
@@ -66,8 +68,8 @@ def file_format(source: Source) -> str:
     ('idx', 'csv')
     """
     name = source.path.lower().removesuffix(".gz")
-    for known, pattern in _SUFFIXES.items():
-        if source.format == known or (not source.format and re.search(f"{pattern}$", name)):
+    for known, reader in READERS.items():
+        if source.format == known or (not source.format and re.search(f"{reader.suffix}$", name)):
             return known
     if source.labels is not None:
         return "idx"
@@ -113,7 +115,7 @@ def _read_file(source: Source) -> Table:
             f"labels: {shown(source.labels)} with {kind}",
             "name the column or array with target instead",
         )
-    return READERS[kind](source)
+    return READERS[kind].read(source)
 
 
 def _check_finite(table: Table, source: Source) -> None:
