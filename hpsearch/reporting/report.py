@@ -3,7 +3,7 @@
 import logging
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
@@ -83,30 +83,10 @@ def page(run: RunData) -> str:
         tag("title", f"{title} - hpsearch"),
         tag("style", literal(style_sheet())),
     )
-    sections = [tag("section", tag("h2", name), body) for name, body in _sections(run)]
+    shown = ((name, part(run)) for name, part in SECTIONS.items())
+    sections = [tag("section", tag("h2", name), body) for name, body in shown if body is not None]
     main = tag("main", _title(run), head.head(run), *sections, _foot())
     return f"<!DOCTYPE html>\n{tag('html', about, tag('body', main), lang='en')}\n"
-
-
-def _sections(run: RunData) -> Iterator[tuple[str, Markup]]:
-    yield "Stages", tables.stages(run)
-    if run.dimensions:
-        yield "Score against each hyperparameter", _dimensions(run)
-    if run.trials:
-        yield "Progress", tag("figure", trial_charts.progress_chart(run))
-    finalists = curves(run)
-    if finalists is not None:
-        yield "Learning curves of the finalists", finalists
-    layered = layers.layers(run)
-    if layered is not None:
-        yield "Layers of the best trials", layered
-    yield "Leaderboard", tables.leaderboard(run)
-    if run.rescored:
-        yield "Finalists on fresh seeds", tables.rescored(run)
-    yield "Failed trials", tables.failures(run)
-    if run.members:
-        yield "The ensemble", tables.members(run)
-    yield "How to reproduce", tables.reproduce(run)
 
 
 def _title(run: RunData) -> Markup:
@@ -123,7 +103,9 @@ def _lead(run: RunData) -> str:
     return f"{found}: the best {run.metric} is {best.best_score:.4g}, by trial {best.number}."
 
 
-def _dimensions(run: RunData) -> Markup:
+def _dimensions(run: RunData) -> Markup | None:
+    if not run.dimensions:
+        return None
     names = [stage.name for stage in run.stages]
     key = legend(stage_entries(names, pruned=run.scored != run.ranked, failed=bool(run.failed)))
     figures = (_dimension(run, name) for name in run.dimensions)
@@ -146,6 +128,10 @@ def _dimension(run: RunData, name: str) -> Markup:
     return tag("figure", chart, tag("figcaption", tag("ul", *items)))
 
 
+def _progress(run: RunData) -> Markup | None:
+    return tag("figure", trial_charts.progress_chart(run)) if run.trials else None
+
+
 def _foot() -> Markup:
     made = f"Made by hpsearch {version('hpsearch')}. Point at a mark to see its trial."
     drawn = (
@@ -162,3 +148,18 @@ def _write(path: Path, text: str) -> None:
         file.write(text)
         file.flush()
         os.fsync(descriptor)
+
+
+SECTIONS: Mapping[str, Callable[[RunData], Markup | None]] = {
+    "Stages": tables.stages,
+    "Score against each hyperparameter": _dimensions,
+    "Progress": _progress,
+    "Learning curves of the finalists": curves,
+    "Layers of the best trials": layers.layers,
+    "Leaderboard": tables.leaderboard,
+    "Finalists on fresh seeds": tables.rescored,
+    "Failed trials": tables.failures,
+    "The ensemble": tables.members,
+    "How to reproduce": tables.reproduce,
+}
+"""What a report shows, in its order; a part without anything to show is left out."""

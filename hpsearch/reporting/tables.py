@@ -52,8 +52,10 @@ def leaderboard(run: RunData) -> Markup:
     return join([whole, rest if more > 0 else None])
 
 
-def rescored(run: RunData) -> Markup:
-    """Return what the finalists' configurations come to on fresh seeds."""
+def rescored(run: RunData) -> Markup | None:
+    """Return what the finalists' configurations come to on fresh seeds, if they were tried."""
+    if not run.rescored:
+        return None
     fresh: dict[str, list[float]] = {}
     for trial in run.rescored:
         if is_number(trial.best_score) and trial.state == "complete":
@@ -86,8 +88,10 @@ def failures(run: RunData) -> Markup:
     return join(parts or [tag("p", "No trial failed.")])
 
 
-def members(run: RunData) -> Markup:
-    """Return the ensemble's members."""
+def members(run: RunData) -> Markup | None:
+    """Return the ensemble's members, if there is one."""
+    if not run.members:
+        return None
     by_number = {trial.number: trial for trial in run.trials}
     rows = [
         [

@@ -7,7 +7,7 @@ from typing import Self
 
 import pandas as pd
 
-from hpsearch.results.dtypes import floats, kind_of, layer_frame, typed
+from hpsearch.results.columns import LAST_COLUMNS, floats, kind_of, layer_frame, typed
 from hpsearch.storage.folder import RunFolder
 from hpsearch.storage.sqlite import schema
 from hpsearch.storage.sqlite.rows import EpochRow, TrialRow
@@ -142,9 +142,9 @@ def _trials(
 ) -> pd.DataFrame:
     found = {(row.trial, row.epoch): row.metrics for row in epochs}
     best = [found.get((row.number, row.best_epoch or 0), {}) for row in trials]
-    seconds = dict.fromkeys(stages, 0.0)
+    own: dict[int, list[EpochRow]] = {number: [] for number in stages}
     for row in epochs:
-        seconds[row.trial] += row.seconds
+        own[row.trial].append(row)
     columns = {
         "trial": pd.Series([row.number for row in trials], dtype="int64"),
         "stage": pd.Series([stages[row.number] for row in trials], dtype="string"),
@@ -155,9 +155,8 @@ def _trials(
     }
     columns |= {name: floats(best, name) for name in metrics[1:]}
     last = {
-        "reason": pd.Series([row.reason for row in trials], dtype="string"),
-        "failures": pd.Series([row.failures for row in trials], dtype="int64"),
-        "seconds": pd.Series([seconds[row.number] for row in trials], dtype="float64"),
+        name: pd.Series([value(row, own[row.number]) for row in trials], dtype=dtype)
+        for name, (dtype, value) in LAST_COLUMNS.items()
     }
     params = {
         name: typed([row.params.get(name) for row in trials])

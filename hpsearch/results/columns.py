@@ -1,13 +1,29 @@
-"""Columns of the tables of results in their narrowest types, and the table of layers."""
+"""The columns of the tables of results: what they hold, in their narrowest types."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import astuple
 from typing import Any, Literal
 
 import pandas as pd
 
-from hpsearch.storage.sqlite.rows import LayerRow
+from hpsearch.storage.sqlite.rows import EpochRow, LayerRow, TrialRow
 from workers.nn.layer_statistics import STATISTICS
+
+
+def _seconds(trial: TrialRow, epochs: Sequence[EpochRow]) -> float:
+    del trial
+    total = 0.0  # Newer Pythons' sum would round otherwise.
+    for row in epochs:
+        total += row.seconds
+    return total
+
+
+LAST_COLUMNS: Mapping[str, tuple[str, Callable[[TrialRow, Sequence[EpochRow]], object]]] = {
+    "reason": ("string", lambda trial, _: trial.reason),
+    "failures": ("int64", lambda trial, _: trial.failures),
+    "seconds": ("float64", _seconds),
+}
+"""The columns of trials after the hyperparameters: a type, and a value from a trial's rows."""
 
 
 def kind_of(epochs: Iterable[float]) -> Literal["int64", "float64"]:
