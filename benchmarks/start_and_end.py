@@ -49,7 +49,7 @@ def traced(*arguments, **options):
     from hpsearch.run import summary
     from hpsearch.execution import ray_executor
     marked(ray, "init", "ray started")
-    marked(summary, "conclude", "concluded")
+    marked(summary, "summarize", "concluded")
     wait = ray_executor.RayExecutor.wait
     def watched(self, seconds):
         events = wait(self, seconds)

@@ -114,7 +114,7 @@ def run(
             interrupts=interrupts,
         )
         seconds = time.monotonic() - began
-        outcome = _conclude(config, folder, split, search, executor, store, seconds=seconds)
+        outcome = _summarize(config, folder, split, search, executor, store, seconds=seconds)
         interrupts.check()  # What is raised in a destructor is lost.
         return outcome
 
@@ -157,7 +157,7 @@ def _train(
     return search
 
 
-def _conclude(
+def _summarize(
     config: SearchConfig,
     folder: RunFolder,
     split: "Split",
@@ -170,10 +170,10 @@ def _conclude(
     """Test what the search has found while its workers die, and write the report."""
     from hpsearch.reporting import report
     from hpsearch.run.master import tidy
-    from hpsearch.run.summary import conclude
+    from hpsearch.run.summary import summarize
 
     with closing(Background(executor.close)) as ending:
-        outcome = conclude(folder, config, split, search.verdicts, seconds=seconds)
+        outcome = summarize(folder, config, split, search.verdicts, seconds=seconds)
         ending.result()
     tidy(folder, store)
     report.write_if_possible(folder.path)

@@ -29,7 +29,7 @@ class Outcome:
     verdicts: Sequence[Verdict]
 
 
-def conclude(
+def summarize(
     run: RunFolder,
     config: SearchConfig,
     split: Split,

@@ -214,12 +214,12 @@ def test_signals_are_answered_again_once_the_cluster_is_left(
         for number in SIGNALS:
             signal.signal(number, signal.SIG_DFL)
 
-    def conclude(*arguments: Any, **options: Any) -> None:
+    def summarize(*arguments: Any, **options: Any) -> None:
         signal.raise_signal(signal.SIGTERM)
         raise AssertionError("it went on")
 
     monkeypatch.setattr(SerialExecutor, "disconnect", disconnect)
-    monkeypatch.setattr(summary, "conclude", conclude)
+    monkeypatch.setattr(summary, "summarize", summarize)
     with pytest.raises(Interrupted):
         run_here(colours_run.load_config(), tmp_path / "tiny")
 
