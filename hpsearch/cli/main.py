@@ -62,7 +62,7 @@ def main() -> None:
     """Search the hyperparameters of NumPy networks, from coarse to fine, on many workers."""
 
 
-for _command in (
+COMMANDS = (
     search_commands.run,
     search_commands.resume,
     search_commands.check,
@@ -71,5 +71,8 @@ for _command in (
     results_commands.report,
     results_commands.ensemble,
     results_commands.predict,
-):
+)
+"""What follows `hpsearch` on the command line."""
+
+for _command in COMMANDS:
     main.add_command(_command)

@@ -61,5 +61,10 @@ def _best(scores: Sequence[float]) -> list[int]:
 BLIND = frozenset({"top"})
 """The methods that look at no predictions, only at how many candidates there are."""
 
-METHODS: Mapping[str, Method] = MappingProxyType({"top": _top, "greedy": _greedy})
+METHODS: Mapping[str, Method] = MappingProxyType(
+    {
+        "top": _top,
+        "greedy": _greedy,
+    }
+)
 """From candidates, best first, to the chosen ones' positions and weights (sum 1)."""
