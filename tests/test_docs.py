@@ -10,6 +10,7 @@ from hpsearch.config.choices import CHOICES
 from hpsearch.config.sections import data, outputs, pruners, stages, study
 from hpsearch.space import dimensions
 from hpsearch.space.strict_model import StrictModel
+from tests.test_architecture import ROOMS
 from workers.nn.spec import NetworkSpec
 
 ROOT = Path(__file__).parent.parent
@@ -46,3 +47,23 @@ def test_links_between_documents_lead_somewhere() -> None:
             continue
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_the_map_names_what_there_is() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    files = re.findall(r"`([\w/]+/[\w.]+\.py)`", page)
+    assert len(files) > 40
+    for file in files:
+        assert (ROOT / file).is_file() or (ROOT / "hpsearch" / file).is_file(), file
+
+
+def test_the_map_draws_the_rooms_in_their_order() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    (drawing,) = re.findall(r"```\n(hpsearch/cli.*?)```", page, re.S)
+    drawn = re.findall(r"^(?:hpsearch|workers)(?:/\w*)*", drawing, re.M)
+    within = re.findall(r"over (\w+/\w+)", drawing)
+    rooms = [room.rstrip("/").replace("/", ".") for room in drawn]
+    assert rooms == sorted(rooms, key=ROOMS.index, reverse=True)
+    beneath = {f"hpsearch.{room.replace('/', '.')}" for room in within}
+    beneath |= {"hpsearch.charts", "hpsearch.diagnosis", "hpsearch"}  # named beside the report
+    assert sorted({*rooms, *beneath}) == sorted(ROOMS)
