@@ -1,4 +1,4 @@
-"""Ensembles: average the predictions of the best models, save them, predict."""
+"""Ensembles: average the predictions of several models, save them, load them."""
 
 import json
 import os
@@ -11,11 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hpsearch.config.sections.study import METRICS
 from hpsearch.data.label_types import Label
 from hpsearch.ensembles import model
 from hpsearch.ensembles.model import Floats, Model
-from hpsearch.ensembles.selection import BLIND, METHODS
 from hpsearch.storage.folder import RunFolder
 from workers.checkpoints import atomic_files, checkpoint_files
 from workers.errors import CheckpointError, InputError, brief
@@ -56,62 +54,6 @@ class Ensemble:
     def predict_held_out(self, x: Sequence[NDArray[Any]]) -> Floats:
         """Return the same for the validation rows, see `Model.predict_held_out`."""
         return _average([member.predict_held_out(x) for member in self.members], self.weights)
-
-
-def choose(
-    candidates: Sequence[Path],
-    *,
-    method: str,
-    size: int,
-    metric: str,
-    rows: tuple[Sequence[NDArray[Any]], NDArray[Any]] | None,
-    averaged: bool | None = None,
-) -> Ensemble:
-    """Return the ensemble that ``method`` takes from checkpoint files, best first.
-
-    Parameters
-    ----------
-    candidates
-        Checkpoint files of different trials, best first.
-    method
-        A name in `hpsearch.ensembles.selection.METHODS`.
-    size
-        How many members at most.
-    metric
-        The search's metric; a greedy choice is made by what `model.measured` says of it.
-    rows
-        The raw validation rows of each split, and the classes or targets of all of them; None
-        where a method of `hpsearch.ensembles.selection.BLIND` does without.
-    averaged
-        Whether to use running-average parameters; None leaves it to the metric.
-
-    Raises
-    ------
-    InputError
-        If there is no candidate.
-    CheckpointError
-        If a candidate can't be believed.
-    """
-    if not candidates:
-        raise InputError("an ensemble needs a completed trial", "none", "train more trials")
-    pool = candidates[:size] if method in BLIND else candidates
-    models = [model.load(path, averaged=averaged) for path in pool]
-    for candidate in models:
-        candidate.check()
-    if rows is None and method not in BLIND:
-        raise ValueError(f"{method} needs the validation rows")
-    x, y = rows or ((), np.empty(0))
-    nothing = np.empty((0, 0))
-    predictions = [nothing if method in BLIND else m.predict_held_out(x) for m in models]
-    sign = 1 if METRICS[metric.removeprefix("ema_")] == "maximize" else -1
-    task = models[0].task
-    name = model.measured(metric, task)
-
-    def score(averages: Floats) -> float:
-        return sign * model.measure(task, averages, y)[name]
-
-    chosen = METHODS[method](predictions, score, size)
-    return Ensemble(tuple(models[index] for index in chosen), tuple(chosen.values()))
 
 
 def save(ensemble: Ensemble, folder: Path) -> None:

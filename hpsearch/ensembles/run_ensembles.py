@@ -9,7 +9,7 @@ from hpsearch.data import datasets
 from hpsearch.data.datasets import Split
 from hpsearch.ensembles import ensemble, model
 from hpsearch.ensembles.ensemble import Ensemble
-from hpsearch.ensembles.selection import BLIND
+from hpsearch.ensembles.selection import BLIND, choose
 from hpsearch.results.tables import Results
 from hpsearch.storage import data_sources
 from hpsearch.storage.folder import RunFolder
@@ -33,7 +33,7 @@ def build_ensemble(
     complete = results.trials.loc[results.trials["state"] == "complete", "trial"]
     # A trial that ran when the run was interrupted has its best and its last file.
     kept = results.checkpoints[results.checkpoints["trial"].isin(complete)]
-    return ensemble.choose(
+    return choose(
         [run.checkpoints / name for name in kept.drop_duplicates("trial")["name"]],
         method=method,
         size=size,

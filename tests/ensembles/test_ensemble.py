@@ -13,7 +13,7 @@ import pytest
 
 from hpsearch.data import datasets
 from hpsearch.data.datasets import Split
-from hpsearch.ensembles import ensemble, model
+from hpsearch.ensembles import ensemble, model, selection
 from hpsearch.ensembles.ensemble import DESCRIPTION, Ensemble
 from hpsearch.results.tables import Results
 from hpsearch.storage.folder import RunFolder
@@ -64,7 +64,7 @@ def candidates(run: RunFolder) -> list[Path]:
 def chosen(run: RunFolder, split: Split, **values: Any) -> Ensemble:
     options: dict[str, Any] = {"method": "top", "size": 3, "metric": "val_accuracy"}
     options["rows"] = (split.x_validation, split.dataset.y_validation)
-    return ensemble.choose(candidates(run), **(options | values))
+    return selection.choose(candidates(run), **(options | values))
 
 
 def test_the_top_ones_are_those_with_the_best_recorded_scores(
@@ -107,7 +107,7 @@ def test_the_best_are_the_same_without_any_rows(colours_run: RunFolder, split: S
 
 def test_nothing_makes_no_ensemble() -> None:
     with pytest.raises(InputError, match="completed trial"):
-        ensemble.choose([], method="top", size=3, metric="val_loss", rows=None)
+        selection.choose([], method="top", size=3, metric="val_loss", rows=None)
 
 
 # --- folders
