@@ -1,26 +1,18 @@
 """A run's trials, epochs and checkpoints as pandas tables."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 import pandas as pd
 
-from hpsearch.results.columns import LAST_COLUMNS, floats, kind_of, layer_frame, typed
+from hpsearch.results.columns import kind_of, layer_frame
+from hpsearch.results.frames import checkpoints_frame, epochs_frame, trials_frame
 from hpsearch.storage.folder import RunFolder
 from hpsearch.storage.sqlite import schema
-from hpsearch.storage.sqlite.rows import EpochRow, TrialRow
 from hpsearch.storage.store import Store
 from workers.errors import InputError
-from workers.messages import Checkpoint
-
-_EPOCHS = {"trial": "int64", "stage": "string", "epoch": "int64"}
-_CHECKPOINTS = {"name": "string", "path": "string", **_EPOCHS} | {
-    "score": "float64",
-    "size": "int64",
-    "digest": "string",
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,9 +82,11 @@ class Results:
             metric=metric,
             direction=meta["direction"],
             seed=meta["seed"],
-            trials=_trials(trials, epochs, names, metrics, kind),
-            epochs=_epochs(epochs, names, metrics, kind),
-            checkpoints=_checkpoints(saved, names, folder.checkpoints, meta["direction"], kind),
+            trials=trials_frame(trials, epochs, names, metrics, kind),
+            epochs=epochs_frame(epochs, names, metrics, kind),
+            checkpoints=checkpoints_frame(
+                saved, names, folder.checkpoints, meta["direction"], kind
+            ),
             layers=layer_frame(layers, kind),
         )
 
@@ -131,61 +125,3 @@ def _require(option: str, value: str, known: Sequence[str]) -> None:
     if value not in known:
         rule = f"{option} takes one of {', '.join(known) or 'nothing yet'}"
         raise InputError(rule, repr(value), "correct the name")
-
-
-def _trials(
-    trials: Sequence[TrialRow],
-    epochs: Sequence[EpochRow],
-    stages: Mapping[int, str],
-    metrics: Sequence[str],
-    kind: str,
-) -> pd.DataFrame:
-    found = {(row.trial, row.epoch): row.metrics for row in epochs}
-    best = [found.get((row.number, row.best_epoch or 0), {}) for row in trials]
-    own: dict[int, list[EpochRow]] = {number: [] for number in stages}
-    for row in epochs:
-        own[row.trial].append(row)
-    columns = {
-        "trial": pd.Series([row.number for row in trials], dtype="int64"),
-        "stage": pd.Series([stages[row.number] for row in trials], dtype="string"),
-        "state": pd.Series([row.state for row in trials], dtype="string"),
-        "epochs": pd.Series([row.epochs_done for row in trials], dtype=kind),
-        metrics[0]: floats(best, metrics[0]),
-        "best_epoch": pd.Series([row.best_epoch for row in trials], dtype=kind.title()),
-    }
-    columns |= {name: floats(best, name) for name in metrics[1:]}
-    last = {
-        name: pd.Series([value(row, own[row.number]) for row in trials], dtype=dtype)
-        for name, (dtype, value) in LAST_COLUMNS.items()
-    }
-    params = {
-        name: typed([row.params.get(name) for row in trials])
-        for name in dict.fromkeys(name for row in trials for name in row.params)
-        if name not in columns and name not in last
-    }
-    return pd.DataFrame({**columns, **params, **last})
-
-
-def _epochs(
-    epochs: Sequence[EpochRow], stages: Mapping[int, str], metrics: Sequence[str], kind: str
-) -> pd.DataFrame:
-    keys = [(row.trial, stages[row.trial], row.epoch) for row in epochs]
-    kinds = _EPOCHS | {"epoch": kind}
-    frame = pd.DataFrame(keys, columns=list(kinds)).astype(kinds)
-    for name in metrics:
-        frame[name] = floats([row.metrics for row in epochs], name)
-    frame["seconds"] = pd.Series([row.seconds for row in epochs], dtype="float64")
-    names = [row.checkpoint.name if row.checkpoint else None for row in epochs]
-    return frame.assign(checkpoint=pd.Series(names, dtype="string"))
-
-
-def _checkpoints(
-    saved: Sequence[Checkpoint], stages: Mapping[int, str], folder: Path, direction: str, kind: str
-) -> pd.DataFrame:
-    sign = -1 if direction == "maximize" else 1
-    rows = [
-        (c.name, str(folder / c.name), c.trial, stages[c.trial], c.epoch, c.score, c.size, c.digest)
-        for c in sorted(saved, key=lambda c: (sign * c.score, c.trial, c.epoch))
-    ]
-    kinds = _CHECKPOINTS | {"epoch": kind}
-    return pd.DataFrame(rows, columns=list(kinds)).astype(kinds)
