@@ -7,7 +7,7 @@ from typing import Any
 from hpsearch.config.search_config import SearchConfig
 from hpsearch.data import datasets
 from hpsearch.data.datasets import Split
-from hpsearch.ensembles import ensemble, model
+from hpsearch.ensembles import ensemble, metrics
 from hpsearch.ensembles.ensemble import Ensemble
 from hpsearch.ensembles.selection import BLIND, choose
 from hpsearch.results.tables import Results
@@ -97,7 +97,7 @@ def score(chosen: Ensemble, split: Split, *, test: bool) -> dict[str, float]:
     return {
         f"{part}_{name}": value
         for part, (predictions, y) in parts.items()
-        for name, value in model.measure(split.dataset.task, predictions, y).items()
+        for name, value in metrics.measure(split.dataset.task, predictions, y).items()
     }
 
 

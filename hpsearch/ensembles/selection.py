@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpsearch.config.sections.study import METRICS
-from hpsearch.ensembles import model
+from hpsearch.ensembles import metrics, model
 from hpsearch.ensembles.ensemble import Ensemble
 from hpsearch.ensembles.model import Floats
 from workers.errors import InputError
@@ -97,7 +97,7 @@ def choose(
     size
         How many members at most.
     metric
-        The search's metric; a greedy choice is made by what `model.measured` says of it.
+        The search's metric; a greedy choice is made by what `metrics.measured` says of it.
     rows
         The raw validation rows of each split, and the classes or targets of all of them; None
         where a method of `BLIND` does without.
@@ -124,10 +124,10 @@ def choose(
     predictions = [nothing if method in BLIND else m.predict_held_out(x) for m in models]
     sign = 1 if METRICS[metric.removeprefix("ema_")] == "maximize" else -1
     task = models[0].task
-    name = model.measured(metric, task)
+    name = metrics.measured(metric, task)
 
     def score(averages: Floats) -> float:
-        return sign * model.measure(task, averages, y)[name]
+        return sign * metrics.measure(task, averages, y)[name]
 
     chosen = METHODS[method](predictions, score, size)
     return Ensemble(tuple(models[index] for index in chosen), tuple(chosen.values()))

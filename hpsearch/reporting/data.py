@@ -11,7 +11,7 @@ from typing import Any, TypeGuard, TypeVar
 
 from hpsearch.config.auto_epochs import Length
 from hpsearch.config.sections.stages import RESCORE
-from hpsearch.ensembles import ensemble, model
+from hpsearch.ensembles import ensemble, metrics
 from hpsearch.narrowing.rank_agreement import Agreement
 from hpsearch.results.stage_verdicts import agreements_of
 from hpsearch.space.dimensions import CategoricalDimension, Numeric
@@ -123,7 +123,7 @@ def load(run: RunFolder) -> RunData:
         meta, stages, trials = store.meta(), store.stages(), store.trials()
         epochs, layers = _by_trial(store.epochs()), _by_trial(store.layers())
         failures = store.failures()
-    summary = model.renamed(_object(run.summary))
+    summary = metrics.renamed(_object(run.summary))
     return RunData(
         path=run.path,
         name=meta["name"],

@@ -7,7 +7,7 @@ from typing import Any
 
 from hpsearch.config.search_config import SearchConfig
 from hpsearch.data.datasets import Split
-from hpsearch.ensembles import ensemble, model
+from hpsearch.ensembles import ensemble, metrics, model
 from hpsearch.ensembles.ensemble import Ensemble
 from hpsearch.ensembles.run_ensembles import build_ensemble, score
 from hpsearch.narrowing.verdicts import Verdict
@@ -97,7 +97,7 @@ def reload(run: RunFolder) -> Outcome:
         If the summary is damaged.
     """
     try:
-        summary = model.renamed(json.loads(run.summary.read_text(encoding="utf-8")))
+        summary = metrics.renamed(json.loads(run.summary.read_text(encoding="utf-8")))
         verdicts = [Verdict.from_json(border) for border in summary["borders"]]
         _check_shown(summary)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:

@@ -13,7 +13,7 @@ import pytest
 
 from hpsearch.data import datasets
 from hpsearch.data.datasets import Split
-from hpsearch.ensembles import ensemble, model, selection
+from hpsearch.ensembles import ensemble, metrics, model, selection
 from hpsearch.ensembles.ensemble import DESCRIPTION, Ensemble
 from hpsearch.results.tables import Results
 from hpsearch.storage.folder import RunFolder
@@ -85,7 +85,7 @@ def test_greedy_is_as_good_as_the_best_single_one(
     y = split.dataset.y_validation
 
     def score(one: Any) -> float:
-        measured = model.measure("classification", one.predict_held_out(split.x_validation), y)
+        measured = metrics.measure("classification", one.predict_held_out(split.x_validation), y)
         return sign * measured[name]
 
     assert score(found) >= max(score(model.load(path)) for path in candidates(colours_run)) - 1e-5

@@ -9,7 +9,7 @@ from sklearn.metrics import accuracy_score, log_loss, mean_squared_error, r2_sco
 
 from hpsearch.data import datasets
 from hpsearch.ensembles import model
-from hpsearch.ensembles.model import measure
+from hpsearch.ensembles.metrics import measure
 from hpsearch.results.tables import Results
 from hpsearch.storage.folder import RunFolder
 from tests.support import run_here, tiny_config

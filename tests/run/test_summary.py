@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from hpsearch.data import datasets
-from hpsearch.ensembles import ensemble, model
+from hpsearch.ensembles import ensemble, metrics, model
 from hpsearch.ensembles.run_ensembles import make_ensemble
 from hpsearch.results.tables import Results
 from hpsearch.run import summary
@@ -58,7 +58,7 @@ def test_scores_are_those_of_the_saved_models_on_the_split(run: RunFolder) -> No
     }
     for name, predictor in models.items():
         for part, (x, y) in parts.items():
-            found = model.measure(config.data.task, predictor.predict_proba(x), y)
+            found = metrics.measure(config.data.task, predictor.predict_proba(x), y)
             for metric, value in found.items():
                 assert summary[name][f"{part}_{metric}"] == pytest.approx(value)
 
@@ -219,10 +219,12 @@ def test_an_ensembles_loss_is_at_most_the_mean_of_its_members(colours_run: RunFo
     whole = ensemble.load(colours_run.path)
     y = split.dataset.y_validation
     losses = [
-        model.measure("classification", member.predict_proba(split.x_validation[0]), y)["log_loss"]
+        metrics.measure("classification", member.predict_proba(split.x_validation[0]), y)[
+            "log_loss"
+        ]
         for member in whole.members
     ]
-    together = model.measure("classification", whole.predict_proba(split.x_validation[0]), y)
+    together = metrics.measure("classification", whole.predict_proba(split.x_validation[0]), y)
     assert together["log_loss"] <= np.mean(losses) + 1e-6
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hpsearch.config.sections.data import DataConfig
 from hpsearch.data import datasets
 from hpsearch.ensembles import model
-from hpsearch.ensembles.model import measure
+from hpsearch.ensembles.metrics import measure
 from tests.workers.test_train import Workshop, a_trial
 from workers.data import preprocessing
 from workers.data.dataset import Dataset

@@ -12,7 +12,8 @@ from hpsearch.config.sections.data import DataConfig
 from hpsearch.data import datasets
 from hpsearch.data.datasets import Split
 from hpsearch.ensembles import model
-from hpsearch.ensembles.model import Model, measure
+from hpsearch.ensembles.metrics import measure
+from hpsearch.ensembles.model import Model
 from tests.support import write_line
 from tests.workers.test_train import Workshop, a_trial, untimed
 from workers.checkpoints import checkpoint_files
