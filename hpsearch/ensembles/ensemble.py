@@ -23,7 +23,15 @@ DESCRIPTION = "ensemble.json"
 
 @dataclass(frozen=True, eq=False)
 class Ensemble:
-    """Models of one task whose predictions are averaged by ``weights``, which sum to 1."""
+    """Models of one task and data set, whose predictions are averaged.
+
+    Parameters
+    ----------
+    members
+        The models, at least one.
+    weights
+        A weight for each member, above 0; they sum to 1.
+    """
 
     members: tuple[Model, ...]
     weights: tuple[float, ...]
@@ -40,19 +48,31 @@ class Ensemble:
 
     @property
     def labels(self) -> tuple[Label, ...]:
-        """The same as what they were in the source: text, booleans or numbers."""
+        """The classes as what they were in the data's source: text, booleans or numbers."""
         return self.members[0].labels
 
     def predict_proba(self, x: NDArray[Any]) -> Floats:
-        """Return ``sum_k weights[k] * probabilities_k``, ``(rows, classes)``.
+        """Return the average ``sum_k weights[k] * members[k].predict_proba(x)``, in float64.
 
-        In regression the same of the predicted targets, ``(rows, outputs)``. ``x`` is
-        raw, ``(rows, features)``.
+        These are class probabilities ``(rows, classes)``; in regression the predicted targets
+        ``(rows, targets)``, in their own units.
+
+        Parameters
+        ----------
+        x
+            Rows as they are in the data's source, before preprocessing: ``(rows, features)``.
+
+        Raises
+        ------
+        InputError
+            If a value is missing or too large.
+        CheckpointError
+            If a member's checkpoint describes no network.
         """
         return _average([member.predict_proba(x) for member in self.members], self.weights)
 
     def predict_held_out(self, x: Sequence[NDArray[Any]]) -> Floats:
-        """Return the same for the validation rows, see `Model.predict_held_out`."""
+        """Return the same average for the validation rows, see `Model.predict_held_out`."""
         return _average([member.predict_held_out(x) for member in self.members], self.weights)
 
 
@@ -78,8 +98,7 @@ def save(ensemble: Ensemble, folder: Path) -> None:
 def load(path: Path) -> Ensemble:
     """Return the ensemble at ``path``: an ensemble's folder, a run's, or a checkpoint file.
 
-    A run stands for the ensemble that it ended with, and for its best model if it has
-    none.
+    A run stands for the ensemble that it ended with, a file for an ensemble of one.
 
     Raises
     ------

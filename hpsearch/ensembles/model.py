@@ -25,9 +25,16 @@ __all__ = ["Floats", "Model", "load"]
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """A trial's networks, one for each split of the data, and its classes.
+    """A trained trial, ready to predict: a network for each split of the data, and its classes.
 
-    ``averaged`` chooses the average of the parameters in place of the last ones.
+    Without cross-validation there is one split.
+
+    Parameters
+    ----------
+    snapshot
+        The content of its checkpoint file: metadata and arrays.
+    averaged
+        Whether it predicts by the running average of the parameters, or by the last ones.
     """
 
     snapshot: Snapshot
@@ -35,7 +42,7 @@ class Model:
 
     @property
     def metadata(self) -> Mapping[str, Any]:
-        """What the checkpoint says of itself: trial, epoch, metric, score, classes, ..."""
+        """What the checkpoint says of itself by name: ``trial``, ``epoch``, ``score``, ..."""
         return self.snapshot.metadata
 
     @property
@@ -50,7 +57,7 @@ class Model:
 
     @cached_property
     def labels(self) -> tuple[Label, ...]:
-        """The classes as what they were in the source: text, booleans or numbers."""
+        """The classes as what they were in the data's source: text, booleans or numbers."""
         try:
             return label_types.values(self.classes, self.metadata.get("class_type"))
         except ValueError as error:
@@ -82,14 +89,34 @@ class Model:
         return found
 
     def check(self) -> None:
-        """Raise CheckpointError or InputError if these are no networks that can predict."""
+        """Make sure that the networks can predict; otherwise that is told when they first do.
+
+        Raises
+        ------
+        CheckpointError
+            If the checkpoint describes no network, or its arrays are not those of its network.
+        InputError
+            If it has no running average of the parameters, and ``averaged`` asks for it.
+        """
         self.networks  # noqa: B018 (made once, and kept)
 
     def predict_proba(self, x: NDArray[Any]) -> Floats:
-        """Return class probabilities ``(rows, classes)``, or predictions in regression.
+        """Return class probabilities, float32 ``(rows, classes)``.
 
-        With several splits, the mean of what their networks predict. ``x`` is raw, ``(rows,
-        features)``. Raises InputError for values that are too large.
+        In regression these are the predicted targets in their own units, float64 ``(rows,
+        targets)``. With several splits, the mean of what their networks predict.
+
+        Parameters
+        ----------
+        x
+            Rows as they are in the data's source, before preprocessing: ``(rows, features)``.
+
+        Raises
+        ------
+        InputError
+            If a value is missing or too large, or as `check` does.
+        CheckpointError
+            As `check` does.
         """
         found = [network.predict_proba(x) for network in self.networks]
         mean: Floats = np.mean(found, axis=0, dtype=found[0].dtype)
@@ -98,8 +125,18 @@ class Model:
     def predict_held_out(self, x: Sequence[NDArray[Any]]) -> Floats:
         """Return what each split's own network predicts for its own validation rows.
 
-        ``x`` are these rows, raw, one split's ``(rows, features)`` after the other's; so are
-        the predictions. No row is predicted by a network that was trained on it.
+        No row is predicted by a network that was trained on it. The predictions are those of
+        `predict_proba`, the splits' rows one after the other.
+
+        Parameters
+        ----------
+        x
+            Each split's validation rows, before preprocessing: ``(rows, features)``.
+
+        Raises
+        ------
+        InputError, CheckpointError
+            As `predict_proba` does.
         """
         both = zip(self.networks, x, strict=True)
         return np.concatenate([network.predict_proba(rows) for network, rows in both])

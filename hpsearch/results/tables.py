@@ -17,13 +17,23 @@ from workers.errors import InputError
 
 @dataclass(frozen=True, eq=False)
 class Results:
-    """What a run in the folder ``path`` has come to, as of the moment it was loaded.
+    """The tables of a run, as of the moment at which they were loaded.
 
     Epochs are integers; of a run whose first stage trains a part of one they are float64 (Float64
-    where some are missing).
+    where some are missing). ``docs/config.md`` says what each metric is.
 
     Parameters
     ----------
+    path
+        The run's folder.
+    name
+        The study's name.
+    metric
+        The metric that the study ranks by, such as ``val_accuracy``.
+    direction
+        What is best of it: ``maximize`` or ``minimize``.
+    seed
+        The study's seed.
     trials
         A row a trial, ordered by number: ``trial`` (int64), ``stage`` (string, its
         name), ``state`` (string: waiting, running, complete, failed, pruned, stopped),
@@ -41,8 +51,9 @@ class Results:
         (string), ``trial``, ``epoch`` and ``size`` in bytes (int64), ``score`` (float64).
     layers
         A row a layer after an epoch, ordered by trial, epoch and layer: ``trial, epoch``
-        and ``layer`` (int64, from 1; the last has the scores) and the statistics (float64)
-        of `workers.nn.layer_statistics.LayerStatistics`; empty without the study's ``diagnostics``.
+        and ``layer`` (int64, from 1; the last has the scores), ``update_ratio, gradient_norm,
+        activation_mean, activation_std, dead`` and ``saturated`` (float64), as ``docs/config.md``
+        defines them; empty without the study's ``diagnostics``.
     """
 
     path: Path
@@ -57,12 +68,14 @@ class Results:
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
-        """Read the tables of the run in the folder ``path``; changes nothing in it.
+        """Read the tables of the run in the folder ``path``, as ``hpsearch.load`` does.
 
         Raises
         ------
         InputError
             If ``path`` is not the folder of a run, or its database is damaged.
+        RunError
+            If the disk fails.
         """
         folder = RunFolder(Path(path))
         with Store.read(folder.database) as store, store.transaction():
@@ -93,14 +106,26 @@ class Results:
     def top(
         self, count: int | None = None, *, sort: str | None = None, stage: str | None = None
     ) -> pd.DataFrame:
-        """Return trials, sorted; ``count`` of them (None: all), of one ``stage`` or of all.
+        """Return the best trials, rows of ``trials`` in order.
 
-        ``sort`` is a column (None: the study's metric). Metrics come best first: the
-        study's by its direction, losses lowest first, others greatest first. All else
-        comes greatest first. A ``-`` before the name turns the order around. Ties go to
-        the lower trial number and missing values last.
+        Metrics come best first: the study's by its direction, losses lowest first, others
+        greatest first. All else comes greatest first. Ties go to the lower trial number,
+        and missing values come last.
 
-        Raises `InputError` if there is no such column or stage.
+        Parameters
+        ----------
+        count
+            How many trials at most; None for all.
+        sort
+            The column to sort by, with a ``-`` before its name the other way around; None for
+            the study's metric.
+        stage
+            The name of the only stage whose trials count; None for all stages.
+
+        Raises
+        ------
+        InputError
+            If there is no such column or stage.
         """
         column = (sort or self.metric).removeprefix("-")
         _require("--sort", column, list(self.trials.columns))
