@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint .ci/constraints.txt
 SOURCES := pyproject.toml .ci/constraints.txt
 
-.PHONY: search test check format fault-test clean
+.PHONY: search test check format docs fault-test clean
 
 ## search: run the main job on built-in data (again: go on with it, or show its end)
 search: $(VENV)/run
@@ -26,6 +26,10 @@ check: $(VENV)/dev
 format: $(VENV)/dev
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
+
+## docs: docs/api.md from the docstrings
+docs: $(VENV)/dev
+	$(BIN)/python docs/make_api.py
 
 ## fault-test: the long trials that break things on purpose
 fault-test: $(VENV)/dev

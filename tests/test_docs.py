@@ -1,8 +1,10 @@
 """The documents name what there is."""
 
 import re
+import runpy
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,6 +12,7 @@ from hpsearch.config.choices import CHOICES
 from hpsearch.config.sections import data, outputs, pruners, stages, study
 from hpsearch.space import dimensions
 from hpsearch.space.strict_model import StrictModel
+from tests.support import run_here, tiny_config
 from tests.test_architecture import ROOMS
 from workers.nn.spec import NetworkSpec
 
@@ -67,3 +70,23 @@ def test_the_map_draws_the_rooms_in_their_order() -> None:
     beneath = {f"hpsearch.{room.replace('/', '.')}" for room in within}
     beneath |= {"hpsearch.charts", "hpsearch.diagnosis", "hpsearch"}  # named beside the report
     assert sorted({*rooms, *beneath}) == sorted(ROOMS)
+
+
+def test_the_page_of_the_public_names_is_current() -> None:
+    make = runpy.run_path(str(ROOT / "docs" / "make_api.py"))
+    now = make["PAGE"].read_text(encoding="utf-8")
+    assert now == make["page"](), "docs/api.md is not that of the docstrings: run `make docs`"
+
+
+def test_the_example_of_the_public_names_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "results").mkdir()
+    run_here(tiny_config(data__source="digits"), tmp_path / "results" / "digits")
+    monkeypatch.chdir(tmp_path)
+    page = (ROOT / "docs" / "api.md").read_text()
+    found: dict[str, Any] = {}
+    exec(page.partition("```python\n")[2].partition("```")[0], found)
+    assert len(found["run"].trials) == 10
+    assert found["shares"].shape == (3, 10)
+    assert set(found["labels"]) <= set("0123456789")
