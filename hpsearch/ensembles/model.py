@@ -114,13 +114,24 @@ class Model:
         Raises
         ------
         InputError
-            If a value is missing or too large, or as `check` does.
+            If ``x`` has another shape, a value is missing or too large, or as `check` does.
         CheckpointError
             As `check` does.
         """
-        found = [network.predict_proba(x) for network in self.networks]
+        rows = self._rows(x)
+        found = [network.predict_proba(rows) for network in self.networks]
         mean: Floats = np.mean(found, axis=0, dtype=found[0].dtype)
         return mean
+
+    def _rows(self, x: NDArray[Any]) -> NDArray[Any]:
+        rows, columns = np.asarray(x), len(self.metadata["feature_names"])
+        if rows.ndim == 2 and rows.shape[1] == columns and rows.dtype.kind in "biuf":
+            return rows
+        raise InputError(
+            f"rows to predict must be numbers, an array (rows, {columns})",
+            f"{rows.shape} of {rows.dtype}",
+            "give the columns of the training data",
+        )
 
     def predict_held_out(self, x: Sequence[NDArray[Any]]) -> Floats:
         """Return what each split's own network predicts for its own validation rows.

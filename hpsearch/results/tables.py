@@ -13,6 +13,7 @@ from hpsearch.storage.folder import RunFolder
 from hpsearch.storage.sqlite import schema
 from hpsearch.storage.store import Store
 from workers.errors import InputError
+from workers.nn.families.metrics import metric_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,9 +109,8 @@ class Results:
     ) -> pd.DataFrame:
         """Return the best trials, rows of ``trials`` in order.
 
-        Metrics come best first: the study's by its direction, losses lowest first, others
-        greatest first. All else comes greatest first. Ties go to the lower trial number,
-        and missing values come last.
+        Metrics come best first, the study's by its direction. All else comes greatest first.
+        Ties go to the lower trial number, and missing values come last.
 
         Parameters
         ----------
@@ -143,7 +143,8 @@ class Results:
     def _lower_is_better(self, column: str) -> bool:
         if column.removeprefix("ema_") == self.metric.removeprefix("ema_"):
             return self.direction == "minimize"
-        return column.endswith("_loss")
+        metric = metric_of(column)
+        return metric.direction == "minimize" if metric else column.endswith("_loss")
 
 
 def _require(option: str, value: str, known: Sequence[str]) -> None:

@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.datasets import load_digits
 from sklearn.metrics import accuracy_score, log_loss, mean_squared_error, r2_score
 
 from hpsearch.data import datasets
-from hpsearch.ensembles import model
+from hpsearch.ensembles import ensemble, model
 from hpsearch.ensembles.metrics import measure
 from hpsearch.results.tables import Results
 from hpsearch.storage.folder import RunFolder
@@ -157,6 +158,26 @@ def test_what_is_no_network_is_refused(
 
 
 # --- measures, against scikit-learn's
+
+
+def test_rows_have_the_columns_of_the_source_whatever_becomes_of_them(tmp_path: Path) -> None:
+    data = {"source": "digits", "preprocess": ["standardize", "pca"]}  # Pixels that never vary go.
+    stages = [{"name": "only", "num_trials": 1, "epochs": 1}]
+    run, _ = run_here(tiny_config(data=data, stages=stages, ensemble__size=1), tmp_path / "run")
+    x = load_digits().data[:2]
+    assert ensemble.load(run.path).predict_proba(x).shape == (2, 10)
+    with pytest.raises(InputError, match=r"an array \(rows, 64\); got \(2, 61\)"):
+        ensemble.load(run.path).predict_proba(x[:, :61])
+
+
+@pytest.mark.parametrize(
+    "x", [np.zeros((2, 1)), np.zeros((2, 4)), np.zeros(3), [["a", "b", "c"]], np.zeros((1, 3, 1))]
+)
+def test_rows_of_another_shape_are_refused(colours_run: RunFolder, x: Any) -> None:
+    chosen = ensemble.load(colours_run.path)
+    assert chosen.predict_proba([[0.0, 1.0, 2.0]]).shape == (1, 3)
+    with pytest.raises(InputError, match=r"must be numbers, an array \(rows, 3\); got \("):
+        chosen.predict_proba(x)
 
 
 def test_measures_of_a_classification() -> None:

@@ -2,6 +2,7 @@
 
 import math
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -180,6 +181,15 @@ def test_top(run: Path) -> None:
     assert list(results.top(sort="units")["trial"]) == [1, 0, 3, 2]
     assert list(results.top(sort="state")["trial"]) == [1, 3, 2, 0]
     assert list(results.top(1).index) == [0]
+
+
+@pytest.mark.parametrize(("metric", "first"), [("val_mse", 1), ("ema_val_r2", 0)])
+def test_any_metric_is_sorted_its_own_way(tmp_path: Path, metric: str, first: int) -> None:
+    with start(tmp_path, metric=metric, direction="maximize") as store:
+        add(store, 0, {}, [2.0])
+        add(store, 1, {}, [1.0])
+    results = replace(Results.load(tmp_path), metric="val_accuracy")
+    assert results.top(sort=metric)["trial"][0] == first
 
 
 def test_sorting_mixed_values(tmp_path: Path) -> None:
