@@ -171,6 +171,7 @@ def test_a_new_member_is_named_by_the_help(extended: Path) -> None:
     told = " ".join(python(extended, *COMMAND, "run", "--help").split())
     for name in ("lion", "gentle", "val_error", "halve", "uniform", "never", "alone", "lists"):
         assert re.search(rf"\b{name}\b", told), name
+    assert "top|greedy|alone" in python(extended, *COMMAND, "ensemble", "--help")
     assert "Greet." in python(extended, *COMMAND, "--help")
     assert python(extended, *COMMAND, "hello") == "hello\n"
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from hpsearch.cli.path_types import DATA, path
+from hpsearch.cli.parameter_types import DATA, EnsembleMethodType, path
 
 OUTPUT = "The file to write: .csv, .csv.gz, .parquet or .jsonl; - is CSV on stdout."
 
@@ -34,7 +34,7 @@ def results(run: Path, kind: str, columns: str | None, **choice: Any) -> None:
 )
 @click.option(
     "--method",
-    type=click.Choice(["top", "greedy"]),
+    type=EnsembleMethodType(),
     default="top",
     show_default=True,
     help="Take the best, or add what helps the average most.",

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from hpsearch.cli.path_types import DATA, path
+from hpsearch.cli.parameter_types import DATA, path
 from hpsearch.run.signals import Interrupted
 
 
