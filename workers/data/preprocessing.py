@@ -11,7 +11,8 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.data.preprocessors import PREPROCESSORS, Array, Step
+from workers.data.column_statistics import Array
+from workers.data.preprocessors import PREPROCESSORS, Step
 from workers.errors import CheckpointError, InputError
 
 __all__ = ["PREPROCESSORS", "Preprocessing", "fit"]

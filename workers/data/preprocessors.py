@@ -4,17 +4,13 @@ Every step is ``(x - shift) * factor`` with a vector, or ``(x - shift) @ factor`
 matrix; formulas after the notes of Stanford's CS231n, "Data preprocessing".
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from workers.data.column_statistics import Array, Blocks, column_range, moments, power_above
 from workers.errors import InputError
-
-Array = NDArray[np.float64]
-Blocks = Callable[[], Iterator[Array]]
-"""Called anew, it yields the training rows again, block by block (rows, features)."""
 
 FLOOR = 1e-3
 """Whitening divides by no standard deviation below this share of the largest one."""
@@ -36,38 +32,6 @@ class Step:
         return centred @ self.factor
 
 
-def moments(blocks: Blocks) -> tuple[Array, Array]:
-    """Return the features' means and standard deviations (divisor N); 0 of constant ones.
-
-    Constant is also what varies by no more than the rounding of its own mean:
-    ``deviation <= rows*eps*abs(mean)``, as in scikit-learn's ``StandardScaler``. Sums are of
-    values over a power of two, so that squares neither overflow nor vanish.
-    """
-    low, high = _range(blocks)
-    size = _power(np.maximum(np.abs(low), np.abs(high)))
-    total, rows = np.zeros_like(low), 0
-    for block in blocks():
-        total, rows = total + (block / size).sum(axis=0), rows + len(block)
-    mean = np.where(low == high, low, total / rows * size)
-    size = _power(np.maximum(high - mean, mean - low))
-    squares = np.zeros_like(low)
-    for block in blocks():
-        squares += np.square((block - mean) / size).sum(axis=0)
-    deviation = np.sqrt(squares / rows) * size
-    noise = rows * np.finfo(np.float64).eps * np.abs(mean)
-    return mean, np.where((low == high) | (deviation <= noise), 0.0, deviation)
-
-
-def _power(sizes: Array) -> Array:
-    """Return the power of two above each size."""
-    return np.asarray(np.ldexp(1.0, np.clip(np.frexp(sizes)[1], -1021, 1023)))
-
-
-def _range(blocks: Blocks) -> tuple[Array, Array]:
-    lows, highs = zip(*((b.min(axis=0), b.max(axis=0)) for b in blocks()), strict=True)
-    return np.min(lows, axis=0), np.max(highs, axis=0)
-
-
 def _inverse(spread: Array) -> Array:
     """Return ``1 / spread``, and 0 for constant features, which then become 0."""
     safe = spread > np.finfo(np.float64).tiny
@@ -80,7 +44,7 @@ def _center(blocks: Blocks) -> Step:
     What is constant but for rounding is 0 from here on, or the next step would blow it up.
     """
     mean, deviation = moments(blocks)
-    low, high = _range(blocks)
+    low, high = column_range(blocks)
     return Step(mean, np.where((deviation > 0) | (low == high), 1.0, 0.0))
 
 
@@ -92,7 +56,7 @@ def _standardize(blocks: Blocks) -> Step:
 
 def _scale(blocks: Blocks) -> Step:
     """``(x - min) / (max - min)``, which maps the training rows to [0, 1]."""
-    low, high = _range(blocks)
+    low, high = column_range(blocks)
     _, deviation = moments(blocks)
     return Step(low, _inverse(np.where(deviation > 0, high - low, 0.0)))
 
@@ -126,7 +90,7 @@ def _principal(blocks: Blocks) -> tuple[Array, Array, Array]:
         )
     if not spread.any():
         raise InputError("some feature must vary", "constant features only", "check the data")
-    unit = _power(spread.max())
+    unit = power_above(spread.max())
     rows, size = 0, len(shift)
     covariance = np.zeros((size, size))
     for block in blocks():

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.data.preprocessors import moments
+from workers.data.column_statistics import moments
 from workers.errors import CheckpointError
 
 Array = NDArray[np.float64]
