@@ -53,8 +53,8 @@ ADDITIONS = {
     "preprocessor": Addition(
         "def _halve(blocks: Blocks) -> Step:\n"
         "    mean, _ = moments(blocks)\n"
-        "    return Step(0 * mean, 0 * mean + 0.5)\n",
-        '"halve": _halve,',
+        "    return Affine(0 * mean, 0 * mean + 0.5)\n",
+        '"halve": Preprocessor(_halve),',
     ),
     "sampler": Addition(
         "def _uniform(study: Study, space: SearchSpace, ask: Ask) -> Trial | None:\n"

@@ -96,7 +96,7 @@ def fitted(
     steps, scale = (_below(prefix, arrays) for prefix in FITTED)
     preprocessing = Preprocessing.from_arrays(steps)
     target_scale = TargetScale.from_arrays(scale, outputs) if scale else None
-    features = preprocessing.steps[-1].factor.shape[-1] if preprocessing.steps else columns
+    features = preprocessing.outputs(columns)
     name = "averaged" if averaged else "parameters"
     if name not in arrays:
         raise InputError(

@@ -117,7 +117,7 @@ def test_each_split_is_preprocessed_by_its_own_training_rows() -> None:
         x = before.x_train.astype(np.float64)
         expected = (before.x_validation - x.mean(axis=0)) / x.std(axis=0)
         np.testing.assert_allclose(after.x_validation, expected, atol=1e-5)
-    shifts = {float(data.preprocessing.steps[0].shift[0]) for data in scaled.splits}
+    shifts = {data.fitted["preprocessing.0.standardize.shift"][0] for data in scaled.splits}
     assert len(shifts) == 3
 
 

@@ -207,5 +207,5 @@ def test_more_than_ten_steps_come_back_in_order() -> None:
     ids=lambda arrays: ",".join(arrays)[:40],
 )
 def test_foreign_arrays_are_refused(arrays: dict[str, np.ndarray]) -> None:
-    with pytest.raises(CheckpointError):
+    with pytest.raises(CheckpointError, match=r"\Apreprocessing [^\n]*\Z"):
         Preprocessing.from_arrays(arrays)

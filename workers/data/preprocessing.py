@@ -1,18 +1,19 @@
-"""Preprocessing fitted on the training rows only: a chain of affine steps.
+"""Preprocessing fitted on the training rows only: a chain of steps.
 
 Each step is fitted on what the steps before it return, and the chain is stored as named
 arrays in each checkpoint.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workers.data.column_statistics import Array
-from workers.data.preprocessors import PREPROCESSORS, Step
+from workers.data.preprocessors import PREPROCESSORS
+from workers.data.steps import Step
 from workers.errors import CheckpointError, InputError
 
 __all__ = ["PREPROCESSORS", "Preprocessing", "fit"]
@@ -27,14 +28,16 @@ class Preprocessing:
     chain: tuple[str, ...]
     steps: tuple[Step, ...]
 
+    def outputs(self, columns: int) -> int:
+        """Return how many columns the chain makes of so many raw ones."""
+        return self.steps[-1].columns()[1] if self.steps else columns
+
     def transform(self, x: NDArray[np.generic]) -> NDArray[np.float32]:
         """Return the preprocessed rows, (rows, features) to C-contiguous (rows, outputs)."""
-        steps = self.steps
-        outputs = steps[-1].factor.shape[-1] if steps else x.shape[1]
-        result = np.empty((len(x), outputs), np.float32)
+        result = np.empty((len(x), self.outputs(x.shape[1])), np.float32)
         start = 0
         with np.errstate(over="ignore", invalid="ignore"):
-            for block in _transformed(x, steps):
+            for block in _transformed(x, self.steps):
                 result[start : start + len(block)] = block
                 start += len(block)
         return result
@@ -42,9 +45,9 @@ class Preprocessing:
     def to_arrays(self) -> dict[str, Array]:
         """Return the arrays by name: ``0.standardize.shift``, ``0.standardize.factor``, ..."""
         return {
-            f"{number}.{name}.{part}": getattr(step, part)
+            f"{number}.{name}.{part}": array
             for number, (name, step) in enumerate(zip(self.chain, self.steps, strict=True))
-            for part in ("shift", "factor")
+            for part, array in step.arrays().items()
         }
 
     @classmethod
@@ -59,7 +62,7 @@ class Preprocessing:
         order = sorted({tuple(name.split(".")[:2]) for name in arrays}, key=_position)
         steps = [_restore(arrays, number, *key) for number, key in enumerate(order)]
         _check_joints(steps)
-        if len(arrays) != 2 * len(steps):
+        if len(arrays) != sum(len(step.arrays()) for step in steps):
             raise CheckpointError(f"preprocessing has arrays of no step: {sorted(arrays)[:6]}")
         return cls(tuple(key[1] for key in order), tuple(steps))
 
@@ -79,7 +82,7 @@ def fit(chain: Sequence[str], x: NDArray[np.generic]) -> Preprocessing:
             names = ", ".join(PREPROCESSORS)
             raise InputError(f"preprocess must name steps out of {names}", repr(name), "rename it")
         with np.errstate(over="ignore", invalid="ignore"):
-            steps.append(PREPROCESSORS[name](partial(_transformed, x, tuple(steps))))
+            steps.append(PREPROCESSORS[name].fit(partial(_transformed, x, tuple(steps))))
     return Preprocessing(tuple(chain), tuple(steps))
 
 
@@ -104,19 +107,23 @@ def _position(key: tuple[str, ...]) -> int:
 def _restore(arrays: Mapping[str, NDArray[np.generic]], number: int, *key: str) -> Step:
     if len(key) != 2 or key[0] != str(number) or key[1] not in PREPROCESSORS:
         raise CheckpointError(f"preprocessing has no step {'.'.join(key)[:60]!r} at {number}")
+    kind = PREPROCESSORS[key[1]].kind
     try:
-        parts = [arrays[f"{number}.{key[1]}.{part}"] for part in ("shift", "factor")]
+        parts = [arrays[f"{number}.{key[1]}.{field.name}"] for field in fields(kind)]
     except KeyError as error:
         raise CheckpointError(f"preprocessing lacks the array {error}") from None
     if any(part.dtype != np.float64 or not np.isfinite(part).all() for part in parts):
         raise CheckpointError("preprocessing arrays must be finite float64 numbers")
-    return Step(*(np.asarray(part, np.float64) for part in parts))
+    return kind(*(np.asarray(part, np.float64) for part in parts))
 
 
 def _check_joints(steps: Sequence[Step]) -> None:
     width: int | None = None
     for number, step in enumerate(steps):
-        fits = step.shift.ndim == 1 and step.factor.ndim in (1, 2)
-        if not fits or len(step.factor) != len(step.shift) or width not in (None, len(step.shift)):
+        try:
+            inputs, outputs = step.columns()
+        except ValueError as error:
+            raise CheckpointError(f"preprocessing step {number} must have {error}") from None
+        if width not in (None, inputs):
             raise CheckpointError(f"preprocessing step {number} does not fit the one before it")
-        width = step.factor.shape[-1]
+        width = outputs

@@ -1,7 +1,6 @@
-"""The steps of preprocessing, each fitted in float64 on blocks of training rows.
+"""The family of steps of preprocessing, each fitted in float64 on blocks of training rows.
 
-Every step is ``(x - shift) * factor`` with a vector, or ``(x - shift) @ factor`` with a
-matrix; formulas after the notes of Stanford's CS231n, "Data preprocessing".
+Formulas of the affine ones are after the notes of Stanford's CS231n, "Data preprocessing".
 """
 
 from collections.abc import Callable
@@ -10,26 +9,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from workers.data.column_statistics import Array, Blocks, column_range, moments, power_above
+from workers.data.steps import Affine, Step
 from workers.errors import InputError
 
 FLOOR = 1e-3
 """Whitening divides by no standard deviation below this share of the largest one."""
 
 
-@dataclass(frozen=True, eq=False)
-class Step:
-    """One fitted step: ``shift`` (features,), ``factor`` (features,) or (features, outputs)."""
+@dataclass(frozen=True)
+class Preprocessor:
+    """A member of the family: what fits a step, and the kind of step that a checkpoint holds."""
 
-    shift: Array
-    factor: Array
-
-    def apply(self, x: Array) -> Array:
-        """Return ``(x - shift) * factor``, with the matrix product if factor is a matrix."""
-        centred = x - self.shift
-        if self.factor.ndim == 1:
-            centred *= self.factor
-            return centred
-        return centred @ self.factor
+    fit: Callable[[Blocks], Step]
+    kind: type[Step] = Affine
 
 
 def _inverse(spread: Array) -> Array:
@@ -45,26 +37,26 @@ def _center(blocks: Blocks) -> Step:
     """
     mean, deviation = moments(blocks)
     low, high = column_range(blocks)
-    return Step(mean, np.where((deviation > 0) | (low == high), 1.0, 0.0))
+    return Affine(mean, np.where((deviation > 0) | (low == high), 1.0, 0.0))
 
 
 def _standardize(blocks: Blocks) -> Step:
     """``(x - mean) / std``, std with divisor N (CS231n, "Normalization")."""
     mean, deviation = moments(blocks)
-    return Step(mean, _inverse(deviation))
+    return Affine(mean, _inverse(deviation))
 
 
 def _scale(blocks: Blocks) -> Step:
     """``(x - min) / (max - min)``, which maps the training rows to [0, 1]."""
     low, high = column_range(blocks)
     _, deviation = moments(blocks)
-    return Step(low, _inverse(np.where(deviation > 0, high - low, 0.0)))
+    return Affine(low, _inverse(np.where(deviation > 0, high - low, 0.0)))
 
 
 def _pca(blocks: Blocks) -> Step:
     """``(x - mean) @ U``: rotate onto the covariance's eigenvectors (CS231n, "PCA")."""
     shift, directions, _ = _principal(blocks)
-    return Step(shift, directions)
+    return Affine(shift, directions)
 
 
 def _whiten(blocks: Blocks) -> Step:
@@ -74,7 +66,7 @@ def _whiten(blocks: Blocks) -> Step:
     floor, whose noise is not blown up (CS231n, "Whitening").
     """
     shift, directions, deviations = _principal(blocks)
-    return Step(shift, directions / np.maximum(deviations, FLOOR * deviations[0]))
+    return Affine(shift, directions / np.maximum(deviations, FLOOR * deviations[0]))
 
 
 def _principal(blocks: Blocks) -> tuple[Array, Array, Array]:
@@ -105,11 +97,11 @@ def _principal(blocks: Blocks) -> tuple[Array, Array, Array]:
     return shift, vectors * np.sign(largest), np.sqrt(variances[keep]) * unit
 
 
-PREPROCESSORS: dict[str, Callable[[Blocks], Step]] = {
-    "center": _center,
-    "standardize": _standardize,
-    "scale": _scale,
-    "pca": _pca,
-    "whiten": _whiten,
+PREPROCESSORS: dict[str, Preprocessor] = {
+    "center": Preprocessor(_center),
+    "standardize": Preprocessor(_standardize),
+    "scale": Preprocessor(_scale),
+    "pca": Preprocessor(_pca),
+    "whiten": Preprocessor(_whiten),
 }
 """Every step by its name in a config's ``data.preprocess``."""

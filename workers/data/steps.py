@@ -1,0 +1,57 @@
+"""What a fitted step of preprocessing is: named arrays, and a pure function that applies them."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, fields
+from typing import final
+
+from workers.data.column_statistics import Array
+
+
+@dataclass(frozen=True, eq=False)
+class Step(ABC):
+    """A fitted step of one kind; its fields are float64 arrays, named so in checkpoints."""
+
+    @abstractmethod
+    def columns(self) -> tuple[int, int]:
+        """Return how many columns it takes, and how many it gives.
+
+        Raises ValueError if the arrays, each finite, are not those of such a step.
+        """
+
+    @abstractmethod
+    def apply(self, x: Array) -> Array:
+        """Return the rows ``(rows, inputs)`` as ``(rows, outputs)``; ``x`` stays as it is.
+
+        What is not finite must not become finite, so that it is refused in the end.
+        """
+
+    def arrays(self) -> dict[str, Array]:
+        """Return the arrays by name, in the order of the fields."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Affine(Step):
+    """``(x - shift) * factor`` with a vector, ``(x - shift) @ factor`` with a matrix.
+
+    ``shift`` is (inputs,), ``factor`` (inputs,) or (inputs, outputs).
+    """
+
+    shift: Array
+    factor: Array
+
+    def columns(self) -> tuple[int, int]:
+        """Return how many columns it takes, and how many it gives."""
+        shift, factor = self.shift.shape, self.factor.shape
+        if len(shift) != 1 or len(factor) not in (1, 2) or factor[0] != shift[0]:
+            raise ValueError("a shift and a factor of the same inputs")
+        return shift[0], factor[-1]
+
+    def apply(self, x: Array) -> Array:
+        """Return the shifted rows, times the factor."""
+        centred = x - self.shift
+        if self.factor.ndim == 1:
+            centred *= self.factor
+            return centred
+        return centred @ self.factor
