@@ -47,6 +47,7 @@ LINE = {
         {"search_space__swa_fraction": {"type": "categorical", "choices": [0.0, 0.5]}},
         {"data__preprocess": ["standardize", "whiten"]},
         {"data__preprocess": []},
+        {"data__preprocess": ["robust"]},
         {"search_space__preprocess": {"type": "categorical", "choices": [[], ["center", "pca"]]}},
         TWO | {"network__loss": "logistic", "network__batch_normalization": True},
         TWO | {"network__loss": "max_margin"},

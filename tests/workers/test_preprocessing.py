@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import RobustScaler, StandardScaler
 
 from workers.data.preprocessing import PREPROCESSORS, Preprocessing, fit
 from workers.errors import CheckpointError, InputError
@@ -24,6 +24,7 @@ def correlated(rows: int = 400, features: int = 5) -> np.ndarray:
         ("center", [-1.0, -4.0, 0.0]),
         ("standardize", [-1.0, -1.0, 0.0]),
         ("scale", [0.0, 0.0, 0.0]),
+        ("robust", [-0.493197, -0.493197, 0.0]),  # z = -1/2; of a column: (1 - 2) / (3 - 1)
         ("pca", [-4.0, -1.0]),
         ("whiten", [-1.0, -1.0]),
     ],
@@ -40,10 +41,12 @@ def test_worked_example_by_hand(name: str, first_row: list[float]) -> None:
     [
         ["standardize"],
         ["scale"],
+        ["robust"],
         ["pca"],
         ["whiten"],
         ["center", "standardize"],
         ["center", "scale"],
+        ["center", "robust"],
     ],
 )
 def test_rounding_noise_is_no_variation(chain: list[str]) -> None:
@@ -72,7 +75,9 @@ def test_what_varies_little_on_a_large_mean_still_counts() -> None:
 
 
 @pytest.mark.parametrize("size", [1e160, 1e-170, 1e300, 1e-300, 1.0])
-@pytest.mark.parametrize("chain", [["standardize"], ["scale"], ["whiten"], ["scale", "pca"]])
+@pytest.mark.parametrize(
+    "chain", [["standardize"], ["scale"], ["robust"], ["whiten"], ["scale", "pca"]]
+)
 def test_a_columns_size_plays_no_part(chain: list[str], size: float) -> None:
     """Squares of 1e160 overflow, those of 1e-170 vanish."""
     x = correlated(rows=40, features=2)
@@ -165,6 +170,76 @@ def test_blocks_agree_with_numpy_on_many_rows() -> None:
     np.testing.assert_allclose(result.std(axis=0), 1, atol=1e-5)
 
 
+# --- robust
+
+
+def smooth(z: np.ndarray) -> np.ndarray:
+    """RealMLP's smooth clip, written as in its paper."""
+    return z / np.sqrt(1 + (z / 3) ** 2)
+
+
+@pytest.mark.parametrize("rows", [4, 5, 6, 7, 101])
+def test_robust_is_scikit_learns_robust_scaler_then_clipped(rows: int) -> None:
+    x = np.random.default_rng(rows).standard_t(1, (rows, 3)) * [1, 1e3, 1e-3] + [0, 5e4, 0]
+    new = np.random.default_rng(0).standard_cauchy((50, 3)) * 1e3
+    expected = smooth(RobustScaler().fit(x).transform(new))
+    (step,) = fit(["robust"], x).steps
+    np.testing.assert_allclose(step.apply(new), expected, rtol=1e-12, atol=1e-12)
+
+
+def test_equal_quartiles_leave_half_the_range() -> None:
+    """Most values are 4, so the quartiles are; the range is from 2 to 12."""
+    x = np.array([4.0] * 8 + [2.0, 12.0])[:, np.newaxis]
+    result = fit(["robust"], x).transform(np.array([[4.0], [9.0], [-1.0]]))
+    np.testing.assert_allclose(result[:, 0], smooth(np.array([0, 1, -1])), rtol=1e-6)
+
+
+def test_quartiles_that_differ_by_rounding_are_equal() -> None:
+    x = np.array([0.3] * 4 + [0.1 + 0.2] * 4 + [0.2, 0.4])[:, np.newaxis]
+    result = fit(["robust"], x).transform(x)
+    np.testing.assert_allclose(result[:8], 0, atol=1e-6)
+    np.testing.assert_allclose(result[8:, 0], smooth(np.array([-1, 1])), rtol=1e-6)
+
+
+@pytest.mark.parametrize("value", [1e3, 1e30, 1e300])
+def test_the_smooth_clip_bounds_what_is_far_out(value: float) -> None:
+    result = fit(["robust"], HAND[:, :2]).transform(np.array([[value, -value], [2.1, 10.4]]))
+    np.testing.assert_allclose(result[0], [3, -3], rtol=2e-3)
+    np.testing.assert_allclose(result[1], 0.05, rtol=1e-3)
+
+
+def test_a_column_that_fills_the_range_of_doubles_is_not_lost() -> None:
+    x = np.array([[-1e308], [-1e308], [1e308], [1e308]])
+    result = fit(["robust"], x).transform(x)
+    np.testing.assert_allclose(result[:, 0], smooth(np.array([-0.5, -0.5, 0.5, 0.5])), rtol=1e-6)
+
+
+def test_columns_are_gathered_in_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = correlated(rows=50, features=7)
+    whole = fit(["robust"], x).transform(x)
+    monkeypatch.setattr("workers.data.column_statistics.GATHERED", 160)
+    monkeypatch.setattr("workers.data.preprocessing._BLOCK_VALUES", 90)
+    assert fit(["robust"], x).transform(x).tobytes() == whole.tobytes()
+
+
+# --- what is refused
+
+
+@pytest.mark.parametrize("name", PREPROCESSORS)
+@pytest.mark.parametrize("bad", [np.inf, -np.inf, np.nan])
+def test_what_is_not_finite_stays_so(name: str, bad: float) -> None:
+    """Whoever calls refuses it in one line; in training rows, a rotation already does."""
+    x = correlated(rows=30, features=2)
+    new = np.array([[bad, 0.0]])
+    assert not np.isfinite(fit([name], x).transform(new)).all()
+    x[7, 0] = bad
+    if name in ("pca", "whiten"):
+        with pytest.raises(InputError, match="finite variance"):
+            fit([name], x)
+    else:
+        assert not np.isfinite(fit([name], x).transform(x)).all()
+
+
 def test_unknown_step_lists_the_known_ones() -> None:
     with pytest.raises(InputError, match=r"standardize.*'normalise'"):
         fit(["normalise"], HAND)
@@ -196,6 +271,10 @@ def test_more_than_ten_steps_come_back_in_order() -> None:
         {"0.center.shift": np.zeros(()), "0.center.factor": np.ones(())},
         {"0.center.shift": np.zeros(2), "0.center.factor": np.array([1, np.nan])},
         {"0.center.shift": np.zeros(2), "0.center.factor": np.ones(2, np.float32)},
+        {"0.robust.shift": np.zeros(2)},
+        {"0.robust.shift": np.zeros(2), "0.robust.factor": np.ones((2, 2))},
+        {"0.robust.shift": np.zeros(2), "0.robust.factor": np.ones(3)},
+        {"0.robust.shift": np.zeros(2), "0.robust.factor": np.array([1, np.inf])},
         {"0.center.shift": np.zeros(2), "0.center.factor": np.ones(2), "0.center.x": np.ones(2)},
         {
             "0.center.shift": np.zeros(2),

@@ -2,9 +2,14 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
-from typing import final
+from typing import Final, final
+
+import numpy as np
 
 from workers.data.column_statistics import Array
+
+BOUND: Final = 3.0
+"""What a smooth clip leads to, but never beyond."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,3 +60,28 @@ class Affine(Step):
             centred *= self.factor
             return centred
         return centred @ self.factor
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class SmoothClip(Step):
+    """``z / sqrt(1 + (z / BOUND)**2)`` of ``z = (x - shift) * factor``.
+
+    Around 0 it is z, and far from it BOUND or -BOUND. ``shift`` and ``factor`` are (inputs,).
+    """
+
+    shift: Array
+    factor: Array
+
+    def columns(self) -> tuple[int, int]:
+        """Return how many columns it takes and gives."""
+        if self.shift.ndim != 1 or self.factor.shape != self.shift.shape:
+            raise ValueError("a shift and a factor for each input")
+        return len(self.shift), len(self.shift)
+
+    def apply(self, x: Array) -> Array:
+        """Return the shifted and scaled rows, clipped."""
+        z = (x - self.shift) * self.factor
+        # A square would overflow where hypot does not; an infinite z makes NaN.
+        z /= np.hypot(1.0, z / BOUND)
+        return z
