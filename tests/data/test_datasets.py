@@ -264,6 +264,13 @@ def test_rows_outside_the_training_set_do_not_move_the_statistics() -> None:
         ("1,a\n2,b\n1e300,b\n" * 9, {"preprocess": ("pca",)}, "finite in 32-bit"),
         ("-1.7e308,a\n1.7e308,b\n-1.7e308,b\n" * 9, {"preprocess": ("pca",)}, "finite variance"),
         ("-1e308,a\n1e308,b\n1,b\n" * 9, {"preprocess": ("scale",)}, "finite in 32-bit"),
+        ("-1e308,a\n1e308,b\n1,b\n" * 9, {"preprocess": ("scale", "robust")}, "finite in 32-bit"),
+        ("-1e308,a\n1e308,b\n1,b\n" * 9, {"preprocess": ("scale", "quantile")}, "finite in 32-bit"),
+        (
+            "-1e308,a\n1e308,b\n1,b\n" * 9,
+            {"preprocess": ("scale", "quantile", "pca")},
+            "finite variance",
+        ),
         ("1,a\n2,b\n" * 9, {"preprocess": ("zca",)}, "'zca'"),
         ("1,a\n2,b\n" * 9, {"test": {"rows": (10, 19)}}, "within the 18 rows.*got .10, 19."),
         (

@@ -49,6 +49,12 @@ LINE = {
         {"data__preprocess": []},
         {"data__preprocess": ["robust"]},
         {"search_space__preprocess": {"type": "categorical", "choices": [[], ["center", "pca"]]}},
+        {
+            "search_space__preprocess": {
+                "type": "categorical",
+                "choices": [["quantile", "pca"], ["robust", "whiten"], ["scale", "quantile"]],
+            }
+        },
         TWO | {"network__loss": "logistic", "network__batch_normalization": True},
         TWO | {"network__loss": "max_margin"},
         {"network__loss": "hinge"},
@@ -100,6 +106,15 @@ def test_the_metric_chooses_the_parameters(tmp_path: Path, metric: str, averaged
     (tmp_path / "old").mkdir()
     old = checkpoint_files.save(tmp_path / "old", checkpoint_files.Snapshot(before.arrays, said))
     assert (by_metric == model.load(tmp_path / "old" / old.name).predict_proba(x)).all()
+
+
+@pytest.mark.parametrize("chain", [["standardize"], ["robust"], ["quantile"], ["quantile", "pca"]])
+def test_an_infinite_feature_is_refused_in_one_line(tmp_path: Path, chain: list[str]) -> None:
+    run, _ = run_here(tiny_config(data__preprocess=chain), tmp_path / "run")
+    loaded = model.load(next(run.checkpoints.iterdir()))
+    x = np.array([[5.0, 3.0, 4.0, 1.0], [5.0, np.inf, 4.0, 1.0]])
+    with pytest.raises(InputError, match=r"must be finite.* row 1 [^\n]*\Z"):
+        loaded.predict_proba(x)
 
 
 def test_without_an_average_there_is_none_to_predict_with(tmp_path: Path) -> None:

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.preprocessing import RobustScaler, StandardScaler
+from scipy import stats
+from sklearn.preprocessing import QuantileTransformer, RobustScaler, StandardScaler
 
 from workers.data.preprocessing import PREPROCESSORS, Preprocessing, fit
 from workers.errors import CheckpointError, InputError
@@ -25,6 +26,7 @@ def correlated(rows: int = 400, features: int = 5) -> np.ndarray:
         ("standardize", [-1.0, -1.0, 0.0]),
         ("scale", [0.0, 0.0, 0.0]),
         ("robust", [-0.493197, -0.493197, 0.0]),  # z = -1/2; of a column: (1 - 2) / (3 - 1)
+        ("quantile", [-5.199338, -5.199338, 0.0]),  # The lowest: of a share of 1e-7.
         ("pca", [-4.0, -1.0]),
         ("whiten", [-1.0, -1.0]),
     ],
@@ -42,11 +44,13 @@ def test_worked_example_by_hand(name: str, first_row: list[float]) -> None:
         ["standardize"],
         ["scale"],
         ["robust"],
+        ["quantile"],
         ["pca"],
         ["whiten"],
         ["center", "standardize"],
         ["center", "scale"],
         ["center", "robust"],
+        ["center", "quantile"],
     ],
 )
 def test_rounding_noise_is_no_variation(chain: list[str]) -> None:
@@ -76,7 +80,8 @@ def test_what_varies_little_on_a_large_mean_still_counts() -> None:
 
 @pytest.mark.parametrize("size", [1e160, 1e-170, 1e300, 1e-300, 1.0])
 @pytest.mark.parametrize(
-    "chain", [["standardize"], ["scale"], ["robust"], ["whiten"], ["scale", "pca"]]
+    "chain",
+    [["standardize"], ["scale"], ["robust"], ["quantile"], ["whiten"], ["scale", "pca"]],
 )
 def test_a_columns_size_plays_no_part(chain: list[str], size: float) -> None:
     """Squares of 1e160 overflow, those of 1e-170 vanish."""
@@ -214,12 +219,85 @@ def test_a_column_that_fills_the_range_of_doubles_is_not_lost() -> None:
     np.testing.assert_allclose(result[:, 0], smooth(np.array([-0.5, -0.5, 0.5, 0.5])), rtol=1e-6)
 
 
-def test_columns_are_gathered_in_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("chain", [["robust"], ["quantile"], ["scale", "quantile"]])
+def test_columns_are_gathered_in_groups(chain: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     x = correlated(rows=50, features=7)
-    whole = fit(["robust"], x).transform(x)
+    whole = fit(chain, x).transform(x)
     monkeypatch.setattr("workers.data.column_statistics.GATHERED", 160)
     monkeypatch.setattr("workers.data.preprocessing._BLOCK_VALUES", 90)
-    assert fit(["robust"], x).transform(x).tobytes() == whole.tobytes()
+    assert fit(chain, x).transform(x).tobytes() == whole.tobytes()
+
+
+# --- quantile
+
+
+@pytest.mark.parametrize(
+    ("rows", "draw"),
+    [(rows, "standard_normal") for rows in (2, 3, 10, 999, 1000, 1001, 2501)]
+    + [(rows, draw) for rows in (1500, 2501) for draw in ("integers", "tenths", "zeros")],
+)
+def test_quantile_is_scikit_learns_quantile_transformer(rows: int, draw: str) -> None:
+    rng = np.random.default_rng(rows)
+    x = rng.standard_normal((rows, 3)) * [1, 5, 100] + [0, 1, 1e4]
+    if draw == "integers":
+        x = x.round()
+    elif draw == "tenths":
+        x = x.round(1)
+    elif draw == "zeros":
+        x = np.maximum(x - x.mean(axis=0), 0)
+    new = np.vstack([x, rng.standard_normal((300, 3)) * [2, 9, 200] + [0, 1, 1e4]])
+    reference = QuantileTransformer(
+        n_quantiles=min(1000, rows), output_distribution="normal", subsample=None
+    )
+    (step,) = fit(["quantile"], x).steps
+    expected = reference.fit(x).transform(new)
+    np.testing.assert_allclose(step.apply(new), expected, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("rows", [2, 5, 40, 534, 1000])
+def test_of_few_rows_each_gets_the_normal_quantile_of_its_rank(rows: int) -> None:
+    """Those of one value share the mean of their ranks, unless it is the lowest or highest."""
+    x = np.random.default_rng(rows).integers(0, 1 + rows // 4, (rows, 4)) / 10
+    x[:2] = [[-1] * 4, [100] * 4]
+    shares = (stats.rankdata(x, axis=0) - 1) / (rows - 1)
+    (step,) = fit(["quantile"], x).steps
+    expected = stats.norm.ppf(shares).clip(-5.1993375821, 5.1993375821)
+    np.testing.assert_allclose(step.apply(x), expected, atol=1e-9)
+
+
+def test_ties_at_an_end_are_that_end() -> None:
+    x = np.array([0.0] * 6 + [1.0, 2.0, 3.0, 4.0] + [5.0] * 3)[:, np.newaxis]
+    result = fit(["quantile"], x).transform(np.array([[-1e300], [0], [5], [6]]))
+    np.testing.assert_allclose(result[:, 0], [-5.199338, -5.199338, 5.199338, 5.199338])
+
+
+def test_quantile_makes_any_distribution_normal_and_keeps_the_order() -> None:
+    x = np.random.default_rng(0).lognormal(sigma=3, size=(5000, 1))
+    result = fit(["quantile"], x).transform(np.sort(x, axis=0))[:, 0]
+    assert (np.diff(result) >= 0).all()
+    assert stats.kstest(result, "norm").statistic < 1e-3
+
+
+def test_quantiles_of_the_range_of_doubles_are_stored() -> None:
+    x = np.array([-1.7e308, 1.7e308])[np.arange(3000) % 2][:, np.newaxis]
+    x[:5] = [[-1e308], [0], [1.0], [1e-300], [1e308]]
+    preprocessing = fit(["quantile"], x)
+    again = Preprocessing.from_arrays(preprocessing.to_arrays())
+    assert np.isfinite(again.transform(x)).all()
+
+
+def test_a_single_row_has_no_quantiles() -> None:
+    assert not fit(["quantile"], HAND[:1]).transform(HAND).any()
+
+
+def test_a_rotation_after_quantiles() -> None:
+    x = np.exp(correlated(features=3))
+    chain = fit(["quantile", "pca"], x)
+    normal = fit(["quantile"], x).steps[0].apply(x)
+    between = np.linalg.norm(normal[:50] - normal[50:100], axis=1)
+    result = chain.transform(x).astype(np.float64)
+    np.testing.assert_allclose(np.linalg.norm(result[:50] - result[50:100], axis=1), between, 1e-5)
+    assert chain.outputs(3) == 3
 
 
 # --- what is refused
@@ -275,6 +353,17 @@ def test_more_than_ten_steps_come_back_in_order() -> None:
         {"0.robust.shift": np.zeros(2), "0.robust.factor": np.ones((2, 2))},
         {"0.robust.shift": np.zeros(2), "0.robust.factor": np.ones(3)},
         {"0.robust.shift": np.zeros(2), "0.robust.factor": np.array([1, np.inf])},
+        {"0.quantile.shift": np.zeros(2), "0.quantile.factor": np.ones(2)},
+        {"0.quantile.quantiles": np.arange(3.0)},
+        {"0.quantile.quantiles": np.ones((1, 2))},
+        {"0.quantile.quantiles": np.array([[0.0, 1.0], [1.0, 0.0]])},
+        {"0.quantile.quantiles": np.array([[0.0, 1.0], [1.0, np.nan]])},
+        {"0.quantile.quantiles": np.ones((2, 2), np.float32)},
+        {
+            "0.quantile.quantiles": np.ones((2, 2)),
+            "1.robust.shift": np.zeros(3),
+            "1.robust.factor": np.ones(3),
+        },
         {"0.center.shift": np.zeros(2), "0.center.factor": np.ones(2), "0.center.x": np.ones(2)},
         {
             "0.center.shift": np.zeros(2),

@@ -16,11 +16,14 @@ from workers.data.column_statistics import (
     power_above,
     quantiles,
 )
-from workers.data.steps import Affine, SmoothClip, Step
+from workers.data.steps import Affine, SmoothClip, Step, ToNormal
 from workers.errors import InputError
 
 FLOOR = 1e-3
 """Whitening divides by no standard deviation below this share of the largest one."""
+
+QUANTILES = 1000
+"""At most so many quantiles of a column are kept."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,19 @@ def _robust(blocks: Blocks) -> SmoothClip:
     return SmoothClip(median, np.where(deviation == 0, 0.0, factor))
 
 
+def _quantile(blocks: Blocks) -> ToNormal:
+    """Quantiles of the training rows to those of the standard normal (see `ToNormal`).
+
+    Of all rows up to QUANTILES, else so many at equal distance. After scikit-learn's
+    ``QuantileTransformer(output_distribution="normal", subsample=None)``.
+    """
+    _, deviation = moments(blocks)
+    rows = sum(len(block) for block in blocks())
+    values = quantiles(blocks, max(2, min(QUANTILES, rows)))
+    constant = deviation <= np.finfo(np.float64).tiny
+    return ToNormal(np.where(constant, values[0], values))
+
+
 def _pca(blocks: Blocks) -> Step:
     """``(x - mean) @ U``: rotate onto the covariance's eigenvectors (CS231n, "PCA")."""
     shift, directions, _ = _principal(blocks)
@@ -124,6 +140,7 @@ PREPROCESSORS: dict[str, Preprocessor] = {
     "standardize": Preprocessor(_standardize),
     "scale": Preprocessor(_scale),
     "robust": Preprocessor(_robust, SmoothClip),
+    "quantile": Preprocessor(_quantile, ToNormal),
     "pca": Preprocessor(_pca),
     "whiten": Preprocessor(_whiten),
 }

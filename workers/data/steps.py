@@ -11,6 +11,9 @@ from workers.data.column_statistics import Array
 BOUND: Final = 3.0
 """What a smooth clip leads to, but never beyond."""
 
+EDGE: Final = 1e-7
+"""The share that a lowest value counts as, 1 - EDGE a highest: -5.2 and 5.2 on the normal scale."""
+
 
 @dataclass(frozen=True, eq=False)
 class Step(ABC):
@@ -85,3 +88,50 @@ class SmoothClip(Step):
         # A square would overflow where hypot does not; an infinite z makes NaN.
         z /= np.hypot(1.0, z / BOUND)
         return z
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class ToNormal(Step):
+    """The standard normal distribution's quantile of the share of training values below x.
+
+    ``quantiles`` is (count, inputs): each column's, ascending at equal distance of shares from 0
+    to 1. Between two of them the share is interpolated linearly; a value that several share has
+    the mean of their shares; the ends and what lies beyond have EDGE and 1 - EDGE. A column whose
+    quantiles are all one value becomes 0. Equals scikit-learn's ``QuantileTransformer`` but for
+    such columns and two habits of that: it takes all within 1e-7 of an end for the end, whatever
+    the column's unit, and it rounds where its quantiles lie, which moves ties of up to 1000 rows.
+    """
+
+    quantiles: Array
+
+    def columns(self) -> tuple[int, int]:
+        """Return how many columns it takes and gives."""
+        if self.quantiles.ndim != 2 or len(self.quantiles) < 2:
+            raise ValueError("two or more quantiles of each input")
+        if (self.quantiles[1:] < self.quantiles[:-1]).any():
+            raise ValueError("quantiles that ascend")
+        return self.quantiles.shape[1], self.quantiles.shape[1]
+
+    def apply(self, x: Array) -> Array:
+        """Return the rows on the scale of the normal distribution."""
+        from scipy.special import ndtri  # its import takes 0.2 s
+
+        shares = np.empty(x.shape)
+        for column, quantiles in enumerate(self.quantiles.T):
+            shares[:, column] = _shares(x[:, column], quantiles)
+        z: Array = ndtri(np.clip(shares, EDGE, 1 - EDGE))
+        z[:, self.quantiles[0] == self.quantiles[-1]] = 0.0
+        z[~np.isfinite(x)] = np.nan
+        return z
+
+
+def _shares(x: Array, quantiles: Array) -> Array:
+    """Return the shares ``(rows,)`` of one column, from 0 to 1."""
+    levels = np.linspace(0.0, 1.0, len(quantiles))
+    highest = np.interp(x, quantiles, levels)
+    lowest = -np.interp(-x, -quantiles[::-1], -levels[::-1])
+    shares: Array = (highest + lowest) / 2
+    shares[x >= quantiles[-1]] = 1.0
+    shares[x <= quantiles[0]] = 0.0
+    return shares
