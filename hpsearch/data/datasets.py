@@ -15,7 +15,9 @@ from hpsearch.data.readers.formats import read
 from hpsearch.data.readers.raw_table import Source, Table
 from hpsearch.data.splits import Part, split
 from workers.data import target_scale
+from workers.data.columns import Column
 from workers.data.dataset import Dataset
+from workers.data.encoder import Encoder, Limits, fit_encoder, prepared
 from workers.data.preprocessing import Preprocessing, fit
 from workers.data.target_scale import TargetScale
 from workers.errors import InputError
@@ -63,18 +65,17 @@ def load(config: DataConfig, *, seed: int, chains: Collection[tuple[str, ...]] =
     """
     table, splits = split(config, seed=seed)
     others = sorted(set(chains) - {config.preprocess})
-    prepared: dict[tuple[str, ...], list[Dataset]] = {c: [] for c in (config.preprocess, *others)}
+    made: dict[tuple[str, ...], list[Dataset]] = {c: [] for c in (config.preprocess, *others)}
     x_validation, y_train, y_validation = [], [], []
     for parts in splits:
-        labels = encode(parts, table, task=config.task)
-        for chain, datasets in prepared.items():
-            datasets.append(_prepare(config, chain, table, parts, labels))
+        labels, encoder = encode(parts, table, task=config.task), _encoder(config, table, parts)
+        for chain, datasets in made.items():
+            datasets.append(_prepare(config, chain, table, parts, labels, encoder))
         x_validation.append(parts["validation"].x)
         y_train.append(labels.y["train"])
         y_validation.append(labels.y["validation"])
     whole = {
-        chain: replace(first, further=tuple(further))
-        for chain, (first, *further) in prepared.items()
+        chain: replace(first, further=tuple(further)) for chain, (first, *further) in made.items()
     }
     dataset = replace(whole.pop(config.preprocess), alternatives=whole)
     x_test = parts["test"].x if "test" in parts else None
@@ -90,6 +91,7 @@ def read_features(
     file_format: str | None = None,
     header: bool = True,
     delimiter: str = ",",
+    columns: tuple[Column, ...] | None = None,
 ) -> NDArray[Any]:
     """Return raw features (rows, features) of new rows, in the order of ``feature_names``.
 
@@ -109,6 +111,8 @@ def read_features(
         delimiter=delimiter,
         features=feature_names,
         labelled=False,
+        known=columns or tuple(Column(name) for name in feature_names),
+        complete=columns is None,
     )
     return read(source).x
 
@@ -119,18 +123,34 @@ def _prepare(
     table: Table,
     parts: Mapping[str, Part],
     labels: Labels,
+    encoder: Encoder | None,
 ) -> Dataset:
     """Fit a chain on the training rows and return the data set under it."""
     # One thread, since the last bits of a matrix product depend on their number.
     with threadpool_limits(1):
-        preprocessing = fit(chain, parts["train"].x)
-        x = {name: _transform(part, preprocessing, name) for name, part in parts.items()}
+        numbers = encoder.numbers(parts["train"].x) if encoder else parts["train"].x
+        preprocessing = fit(chain, numbers)
+        x = {n: _transform(part, encoder, preprocessing, n) for n, part in parts.items()}
     _check_variation(x["train"])
-    return _dataset(config, table, x, labels, preprocessing)
+    return replace(_dataset(config, table, x, labels, preprocessing), encoder=encoder)
 
 
-def _transform(part: Part, preprocessing: Preprocessing, name: str) -> NDArray[np.float32]:
-    x = preprocessing.transform(part.x)
+def _encoder(config: DataConfig, table: Table, parts: Mapping[str, Part]) -> Encoder | None:
+    """Fit what makes numbers of raw rows; None where these are complete numbers."""
+    complete = not any(
+        part.x.dtype.kind == "f" and np.isnan(part.x).any() for part in parts.values()
+    )
+    if table.columns is None and complete:
+        return None
+    columns = table.columns or tuple(Column(name) for name in table.feature_names)
+    limits = Limits(config.categories.min_frequency, config.categories.max_categories)
+    return fit_encoder(columns, parts["train"].x, limits)
+
+
+def _transform(
+    part: Part, encoder: Encoder | None, preprocessing: Preprocessing, name: str
+) -> NDArray[np.float32]:
+    x = prepared(part.x, encoder, preprocessing)
     if not np.isfinite(x).all():
         row, column = np.argwhere(~np.isfinite(x))[0]
         raise InputError(

@@ -13,7 +13,8 @@ from hpsearch.data import folds
 from hpsearch.data.folds import Pool, Rows
 from hpsearch.data.labels import as_text
 from hpsearch.data.readers.formats import BUILTINS, file_format, read
-from hpsearch.data.readers.raw_table import Source, Table, shown
+from hpsearch.data.readers.raw_table import MISSING, Source, Table, shown
+from workers.data.columns import Column
 from workers.errors import InputError
 
 
@@ -42,6 +43,10 @@ def split(config: DataConfig, *, seed: int) -> tuple[Table, Iterator[Mapping[str
         header=config.header,
         delimiter=config.delimiter,
         task=config.task,
+        features=config.features,
+        kinds={name: kind for name, kind in config.columns.items() if kind != "drop"},
+        drop=(*config.drop, *(n for n, kind in config.columns.items() if kind == "drop")),
+        missing=MISSING if config.missing is None else config.missing,
     )
     table = read(source)
     wanted = {"test": config.test, "validation": None if config.folds else config.validation}
@@ -69,7 +74,8 @@ def _second_part(section: SplitConfig, table: Table, source: Source) -> Part:
         source, path=str(section.source), labels=section.labels, features=table.feature_names
     )
     if second.path not in BUILTINS and file_format(second) in ("csv", "parquet"):
-        second = replace(second, target=table.target)
+        known = table.columns or tuple(Column(name) for name in table.feature_names)
+        second = replace(second, target=table.target, known=known)
     other = read(second)
     return _part(other, np.arange(len(other.x)), second.path)
 

@@ -1,13 +1,15 @@
 """One network of a checkpoint with its preprocessing: raw rows in, probabilities out."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from workers.data.columns import Column
 from workers.data.dataset import FITTED
+from workers.data.encoder import Encoder, prepared
 from workers.data.preprocessing import Preprocessing
 from workers.data.target_scale import TargetScale
 from workers.errors import CheckpointError, InputError
@@ -35,6 +37,7 @@ class FittedNetwork:
     statistics: Floats | None
     preprocessing: Preprocessing
     target_scale: TargetScale | None
+    encoder: Encoder | None = None
 
     def predict_proba(self, x: NDArray[Any]) -> Floats:
         """Return class probabilities ``(rows, classes)``, or predictions in regression.
@@ -56,7 +59,7 @@ class FittedNetwork:
         return shares.astype(np.float64) if LOSSES[self.spec.loss].task == "regression" else shares
 
     def _prepared(self, x: NDArray[Any]) -> Floats:
-        rows = self.preprocessing.transform(x)
+        rows = prepared(x, self.encoder, self.preprocessing)
         if not np.isfinite(rows).all():
             row = int(np.argwhere(~np.isfinite(rows))[0][0])
             raise InputError(
@@ -74,6 +77,7 @@ def fitted(
     columns: int,
     outputs: int,
     averaged: bool,
+    encoded: Sequence[Column] | None = None,
 ) -> FittedNetwork:
     """Return the network that the arrays of a checkpoint make.
 
@@ -85,6 +89,8 @@ def fitted(
         The network's inputs where no preprocessing says how many there are.
     averaged
         Whether to take the running-average parameters.
+    encoded
+        The raw rows' columns, where these are more than complete numbers.
 
     Raises
     ------
@@ -93,10 +99,13 @@ def fitted(
     InputError
         If there are no running-average parameters.
     """
-    steps, scale = (_below(prefix, arrays) for prefix in FITTED)
+    steps, scale, parts = (_below(prefix, arrays) for prefix in FITTED)
     preprocessing = Preprocessing.from_arrays(steps)
     target_scale = TargetScale.from_arrays(scale, outputs) if scale else None
+    encoder = None if encoded is None else Encoder.from_arrays(parts, encoded)
     features = preprocessing.outputs(columns)
+    if encoder is not None and preprocessing.steps:
+        features += encoder.width
     name = "averaged" if averaged else "parameters"
     if name not in arrays:
         raise InputError(
@@ -113,7 +122,9 @@ def fitted(
         raise CheckpointError(f"the checkpoint's {name} are not those of its network")
     if not all(array.dtype.kind == "f" and np.isfinite(array).all() for array in given):
         raise CheckpointError(f"the checkpoint's {name} are not all finite numbers")
-    return FittedNetwork(spec, features, outputs, row, statistics, preprocessing, target_scale)
+    return FittedNetwork(
+        spec, features, outputs, row, statistics, preprocessing, target_scale, encoder
+    )
 
 
 def warm_up() -> None:

@@ -15,6 +15,7 @@ from hpsearch.data.label_types import Label
 from hpsearch.ensembles.fitted_network import FittedNetwork, Floats, fitted
 from workers.checkpoints import checkpoint_files
 from workers.checkpoints.checkpoint_files import Snapshot
+from workers.data.columns import Column, columns_from_json
 from workers.errors import CheckpointError, InputError
 from workers.nn.families import families
 from workers.nn.spec import NetworkSpec
@@ -80,13 +81,21 @@ class Model:
         """Each split's network with its preprocessing."""
         parts = cross_validation.part(self.snapshot.arrays, self.metadata.get("splits", 1))
         outputs, columns = (int(self.metadata[name]) for name in ("outputs", "features"))
-        found = tuple(
-            fitted(arrays, self.spec, columns=columns, outputs=outputs, averaged=self.averaged)
-            for arrays in parts
-        )
+        how: dict[str, Any] = {"columns": columns, "outputs": outputs, "averaged": self.averaged}
+        found = tuple(fitted(arrays, self.spec, **how, encoded=self.columns) for arrays in parts)
         if found[0].features != columns:
             raise CheckpointError("the checkpoint's features are not those of its network")
         return found
+
+    @cached_property
+    def columns(self) -> tuple[Column, ...] | None:
+        """The raw rows' columns, where these are more than complete numbers."""
+        described = self.metadata.get("columns")
+        columns = None if described is None else columns_from_json(described)
+        names = tuple(self.metadata["feature_names"])
+        if columns is not None and tuple(column.name for column in columns) != names:
+            raise CheckpointError("the checkpoint's columns are not its features")
+        return columns
 
     def check(self) -> None:
         """Make sure that the networks can predict; otherwise that is told when they first do.

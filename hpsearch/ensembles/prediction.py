@@ -86,6 +86,7 @@ def predict(
             file_format=file_format,
             header=header,
             delimiter=delimiter,
+            columns=model.members[0].columns,
         )
     except InputError as error:
         if header and all(name.isdigit() for name in names):  # as those of a file without one

@@ -9,11 +9,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from workers.data.encoder import Encoder
 from workers.data.preprocessing import Preprocessing
 from workers.data.target_scale import TargetScale
 
-FITTED: Final = ("preprocessing.", "targets.")
-"""How the names of arrays begin that are no network's: fitted preprocessing, and target scale."""
+FITTED: Final = ("preprocessing.", "targets.", "encoder.")
+"""How the names of arrays begin that are no network's, but fitted on the training rows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +26,8 @@ class Dataset:
     float32 (rows, outputs) as ``target_scale`` makes them, or float64 as they are.
     ``classes`` holds the labels' text by class index (empty in regression), and
     ``class_type`` says what they were in the source: text, bool, int or float;
-    ``feature_names`` and ``target`` name the source's columns before preprocessing.
+    ``feature_names`` and ``target`` name the source's columns before preprocessing. Where these
+    are more than complete numbers, ``encoder`` knows them and what becomes of them.
     ``alternatives`` are the same rows under other chains of preprocessing, where a search
     chooses among them, and ``further`` other splits into training and validation rows, where
     a search has several. Plain arrays in a plain object: Ray maps them without a copy.
@@ -42,6 +44,7 @@ class Dataset:
     preprocessing: Preprocessing
     target_scale: TargetScale | None = None
     class_type: str = "text"
+    encoder: Encoder | None = None
     alternatives: Mapping[tuple[str, ...], "Dataset"] = field(default_factory=dict)
     further: tuple["Dataset", ...] = ()
 
@@ -76,15 +79,23 @@ class Dataset:
         """What was fitted on the training rows, as a checkpoint has it: see `FITTED`."""
         steps, scale = self.preprocessing.to_arrays(), self.target_scale
         found: dict[str, NDArray[Any]] = {f"{FITTED[0]}{k}": v for k, v in steps.items()}
-        return found | (
-            {f"{FITTED[1]}{k}": v for k, v in scale.to_arrays().items()} if scale else {}
-        )
+        for prefix, part in ((FITTED[1], scale), (FITTED[2], self.encoder)):
+            found |= {f"{prefix}{k}": v for k, v in part.to_arrays().items()} if part else {}
+        return found
 
     @cached_property
     def digest(self) -> str:
         """SHA-256 over all names and arrays, in hexadecimal: equal data, equal digest."""
         chain = self.preprocessing.chain
-        names = (self.task, self.target, self.classes, self.feature_names, chain)
+        names: tuple[object, ...] = (
+            self.task,
+            self.target,
+            self.classes,
+            self.feature_names,
+            chain,
+        )
+        if self.encoder is not None:
+            names += (self.encoder.columns,)
         result = hashlib.sha256(repr(names).encode("utf-8", "surrogatepass"))
         arrays = (self.x_train, self.y_train, self.x_validation, self.y_validation)
         for array in (*arrays, *self.fitted.values()):

@@ -5,6 +5,7 @@ import time
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from workers.checkpoints import atomic_files, checkpoint_files
 from workers.checkpoints.checkpoint_files import Snapshot
@@ -124,7 +125,7 @@ class _Stack:
 
     def _save(self, member: int, trial: Trial, metrics: Metrics) -> Checkpoint:
         data, settings = self._data, self._settings
-        metadata = {
+        metadata: dict[str, Any] = {
             "trial": trial.number,
             "epoch": self.epoch,
             "metric": settings.metric,
@@ -144,6 +145,8 @@ class _Stack:
             "splits": len(data.splits),
             "history": self._histories[trial.number],
         }
+        if data.encoder is not None:
+            metadata["columns"] = [column.to_json() for column in data.encoder.columns]
         arrays = self._networks.arrays(member)
         return checkpoint_files.save(self._folder, Snapshot(arrays, metadata))
 

@@ -10,6 +10,18 @@ from workers.training.cross_validation import MOST as MOST_SPLITS
 
 FileFormat = Literal["csv", "parquet", "npz", "idx"]
 
+ColumnKind = Literal["number", "category", "date", "drop"]
+
+
+class CategoryConfig(Section):
+    """Which values of a category get an input of their own; the others share one.
+
+    Those of ``min_frequency`` training rows or more, the ``max_categories`` most frequent of them.
+    """
+
+    min_frequency: Count = 5
+    max_categories: Annotated[int, Ge(1), Le(1000)] = 50
+
 
 class SplitConfig(Section):
     """Where a split's rows come from: a share of the rest, a row range, or a second file.
@@ -52,7 +64,9 @@ class DataConfig(Section):
 
     ``folds`` lets as many parts of the rows validate in turn, and ``repeats`` draws them, or
     the share for validation, as often anew: so each trial has several splits.
-    ``scale_targets`` lets a regression learn its targets standardized.
+    ``scale_targets`` lets a regression learn its targets standardized. ``features`` chooses
+    columns, ``drop`` leaves some out, ``columns`` says of what kind they are, and ``missing`` which
+    text stands for a missing value of a feature.
     """
 
     source: str
@@ -62,6 +76,11 @@ class DataConfig(Section):
     header: bool = True
     delimiter: Annotated[str, Len(1, 1)] = ","
     task: Literal["classification", "regression"] = "classification"
+    features: Annotated[tuple[str, ...], Len(1)] | None = None
+    drop: tuple[str, ...] = ()
+    columns: dict[str, ColumnKind] = Field(default_factory=dict)
+    missing: tuple[str, ...] | None = None
+    categories: CategoryConfig = CategoryConfig()
     validation: SplitConfig | None = SplitConfig(share=0.2)
     folds: Annotated[int, Ge(2), Le(MOST_SPLITS)] | None = None
     repeats: Annotated[int, Ge(1), Le(MOST_SPLITS)] = 1

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from hpsearch.data.readers.kinds import values_of
 from hpsearch.data.readers.raw_table import Source, Table, listed, shown
 from workers.errors import InputError
 
@@ -24,8 +25,20 @@ def choose(names: list[str], source: Source, *, named: bool) -> tuple[list[int],
         )
     target = _find_target(names, source, named=named) if source.labelled else None
     if source.features is None:
-        return [c for c in range(len(names)) if c != target], target
+        return _wanted(names, target, source), target
     return _match(names, source.features, source, named=named), target
+
+
+def _wanted(names: list[str], target: int | None, source: Source) -> list[int]:
+    """Return all columns but the target and those to drop, which there must be."""
+    unknown = [name for name in (*source.drop, *source.kinds) if name not in names]
+    if unknown:
+        raise InputError(
+            f"data.columns and data.drop name columns of {shown(source.path)}",
+            listed(unknown),
+            f"choose among {listed(names)}",
+        )
+    return [c for c, name in enumerate(names) if c != target and name not in source.drop]
 
 
 def _match(names: list[str], wanted: tuple[str, ...], source: Source, *, named: bool) -> list[int]:
@@ -62,31 +75,33 @@ def _find_target(names: list[str], source: Source, *, named: bool) -> int:
     )
 
 
-def assemble(table: pa.Table, names: Sequence[str], source: Source, *, labelled: bool) -> Table:
-    """Return the rows of an Arrow table; ``names`` are its columns, the target last."""
+def assemble(
+    table: pa.Table, names: Sequence[str], source: Source, *, labelled: bool, typed: bool = True
+) -> Table:
+    """Return the rows of an Arrow table; ``names`` are its columns, the target last.
+
+    ``typed`` says that the file tells types. Columns that tell nothing are left out.
+    """
     columns = list(names)
     target = columns.pop() if labelled else str(source.target)
-    x = np.empty((table.num_rows, len(columns)), np.float64)
-    for column, name in enumerate(columns):
-        x[:, column] = _numbers(table.column(column), name, source)
-    y = _label_values(table.column(len(columns))) if labelled else None
-    return Table(x, y, source.features or tuple(columns), target)
-
-
-def _numbers(column: pa.ChunkedArray, name: str, source: Source) -> NDArray[Any]:
-    kind = column.type
-    if pa.types.is_dictionary(kind):
-        column, kind = column.cast(kind.value_type), kind.value_type
-    real = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_decimal)
-    if not any(test(kind) for test in real):
-        raise InputError(
-            "features must be numbers",
-            f"column {shown(name)} of type {kind} in {shown(source.path)}",
-            "encode or drop it",
-        )
-    if pa.types.is_boolean(kind):
-        column = column.cast(pa.uint8())
-    return np.asarray(column.cast(pa.float64(), safe=False).to_numpy())
+    found = [
+        values_of(table.column(place), name, source, typed=typed)
+        for place, name in enumerate(columns)
+    ]
+    kept = found if source.known else [one for one in found if one.left_out is None]
+    x = np.empty((table.num_rows, len(kept)), np.float64)
+    for place, one in enumerate(kept):
+        x[:, place] = one.values
+    described = tuple(one.column for one in kept)
+    return Table(
+        x,
+        _label_values(table.column(len(columns))) if labelled else None,
+        tuple(column.name for column in described),
+        target,
+        typed,
+        described if any(column.kind != "number" for column in described) else None,
+        tuple(f"{one.column.name}: {one.left_out}" for one in found if one.left_out),
+    )
 
 
 def _label_values(column: pa.ChunkedArray) -> NDArray[Any]:

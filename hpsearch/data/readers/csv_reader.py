@@ -3,10 +3,11 @@
 import codecs
 import csv
 import re
-from dataclasses import replace
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 
 from hpsearch.data.readers.columns import assemble, choose
@@ -14,6 +15,9 @@ from hpsearch.data.readers.raw_table import Source, Table, read_bytes, shown
 from workers.errors import InputError
 
 _CELL = re.compile(r"column #(\d+): Row #(\d+): .* invalid value (.*)", re.DOTALL)
+
+SAMPLE: Final = 1 << 18
+"""So many bytes of the first rows tell at first which columns are text."""
 
 
 def read_csv(source: Source) -> Table:
@@ -26,12 +30,51 @@ def read_csv(source: Source) -> Table:
     names, start = _read_names(data, source)
     features, target = choose(names, source, named=source.header)
     columns = [*features, *([] if target is None else [target])]
-    text = {str(target): pa.string()}
-    types = {str(c): pa.float64() for c in features} | (text if target is not None else {})
+    labels = () if target is None else (target,)
     body = pa.py_buffer(data).slice(start)
-    table = _parse_csv(body, names, types, [str(c) for c in columns], source)
-    rows = assemble(table, [names[c] for c in columns], source, labelled=target is not None)
-    return replace(rows, typed=False)
+    texts = {*labels, *_texts(data[start : start + SAMPLE], names, features, source)}
+    table = _read(body, names, columns, texts, source)
+    named = [names[c] for c in columns]
+    return assemble(table, named, source, labelled=target is not None, typed=False)
+
+
+def _read(
+    body: pa.Buffer, names: list[str], columns: list[int], texts: set[int], source: Source
+) -> pa.Table:
+    """Parse the columns, those of ``texts`` as text and the others as numbers, as far as they are.
+
+    A column in which something else comes up is read as text, which tells what it is.
+    """
+    while True:
+        types = {str(c): pa.string() if c in texts else pa.float64() for c in columns}
+        try:
+            return _parse_csv(body, names, types, [str(c) for c in columns], source)
+        except pa.ArrowException as error:
+            cell = _CELL.search(str(error))
+            if cell is None or int(cell[1]) in texts:
+                raise _unreadable(str(error), source) from None
+            texts.add(int(cell[1]))
+
+
+def _texts(sample: bytes, names: list[str], features: list[int], source: Source) -> Iterator[int]:
+    """Yield the features that are text in the first rows, or are to be read as text."""
+    said = {one.name: one.kind for one in source.known or ()} | dict(source.kinds)
+    rows = sample[: sample.rfind(b"\n") + 1] or sample
+    types = {str(c): pa.string() for c in features}
+    try:
+        first = _parse_csv(pa.py_buffer(rows), names, types, list(types), source)
+    except (pa.ArrowException, InputError):
+        first = None  # The whole will tell what is wrong.
+    for c in features:
+        if said.get(names[c], "number") != "number":
+            yield c
+        elif first is not None and names[c] not in said:
+            cells = pc.utf8_trim_whitespace(first.column(str(c)))
+            known = cells.filter(pc.invert(pc.is_in(cells, value_set=pa.array(source.missing))))
+            try:
+                known.cast(pa.float64())
+            except pa.ArrowInvalid:
+                yield c
 
 
 def _check_text(data: bytes, source: Source) -> None:
@@ -102,19 +145,18 @@ def _parse_csv(
         ragged.append(row)
         return "skip"
 
-    try:
-        table = pa.csv.read_csv(
-            pa.BufferReader(body),
-            pa.csv.ReadOptions(
-                use_threads=False,
-                column_names=[str(column) for column in range(len(names))],
-                block_size=max(1 << 20, min(len(names) << 8, 1 << 28)),
-            ),
-            pa.csv.ParseOptions(delimiter=_delimiter(source), invalid_row_handler=skip),
-            pa.csv.ConvertOptions(column_types=types, include_columns=columns),
-        )
-    except pa.ArrowException as error:
-        raise _unreadable(str(error), names, source) from None
+    table = pa.csv.read_csv(
+        pa.BufferReader(body),
+        pa.csv.ReadOptions(
+            use_threads=False,
+            column_names=[str(column) for column in range(len(names))],
+            block_size=max(1 << 20, min(len(names) << 8, 1 << 28)),
+        ),
+        pa.csv.ParseOptions(delimiter=_delimiter(source), invalid_row_handler=skip),
+        pa.csv.ConvertOptions(
+            column_types=types, include_columns=columns, null_values=list(source.missing)
+        ),
+    )
     if ragged:
         row = ragged[0]
         raise InputError(
@@ -125,15 +167,7 @@ def _parse_csv(
     return table
 
 
-def _unreadable(message: str, names: list[str], source: Source) -> InputError:
-    cell = _CELL.search(message)
+def _unreadable(message: str, source: Source) -> InputError:
     if "Empty CSV" in message:
         return InputError("a data file must have rows", f"{shown(source.path)}, none", "add some")
-    if cell is None:
-        return InputError(f"{shown(source.path)} must be CSV", shown(message), "check the file")
-    return InputError(
-        "features must be numbers",
-        f"{shown(cell[3].strip(chr(39)))} in row {int(cell[2]) - 1} (counted from 0),"
-        f" column {shown(names[int(cell[1])])} of {shown(source.path)}",
-        "encode or drop the column, or set header: false if the file has no header",
-    )
+    return InputError(f"{shown(source.path)} must be CSV", shown(message), "check the file")

@@ -119,9 +119,12 @@ def _read_file(source: Source) -> Table:
 
 
 def _check_finite(table: Table, source: Source) -> None:
-    if table.x.dtype.kind != "f" or np.isfinite(table.x).all():
+    if table.x.dtype.kind != "f":
         return
-    row, column = np.argwhere(~np.isfinite(table.x))[0]
+    bad = ~np.isfinite(table.x) if source.complete else np.isinf(table.x)
+    if not bad.any():
+        return
+    row, column = np.argwhere(bad)[0]
     value = table.x[row, column]
     found = "a missing value or NaN" if np.isnan(value) else str(value)
     raise InputError(

@@ -4,14 +4,21 @@ import gzip
 import re
 import stat
 import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from numpy.typing import NDArray
 
+from workers.data.columns import Column
 from workers.errors import InputError
+
+MISSING: Final = (
+    *("", "?", "NA", "N/A", "n/a", "<NA>", "#N/A", "#NA", "NaN", "nan", "-nan", "-NaN"),
+    *("NULL", "null", "None"),
+)
+"""What stands for a missing value of a feature where the config does not say otherwise."""
 
 MAX_BYTES = 1 << 31
 """The largest file that is read, and what a compressed one may unpack to, in bytes."""
@@ -21,8 +28,10 @@ MAX_BYTES = 1 << 31
 class Source:
     """What to read and how; the fields are those of the config's ``data`` section.
 
-    ``features`` names the columns that are wanted (None: all but the target), and
-    ``labelled`` is false where a target is neither needed nor read.
+    ``features`` names the columns that are wanted (None: all but the target and those to
+    ``drop``), and ``labelled`` is false where a target is neither needed nor read. ``kinds`` says
+    of what kind columns are, ``known`` of all what they are, and ``missing`` which text is no
+    value; in ``complete`` rows no value may be missing.
     """
 
     path: str
@@ -34,6 +43,11 @@ class Source:
     task: str = "classification"
     features: tuple[str, ...] | None = None
     labelled: bool = True
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    drop: tuple[str, ...] = ()
+    missing: tuple[str, ...] = MISSING
+    known: tuple[Column, ...] | None = None
+    complete: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +56,8 @@ class Table:
 
     ``x`` is (rows, features) of any real type; ``y`` (rows,) of numbers or of objects that
     are text, or (rows, outputs) of numbers, and None if it was not read. ``typed`` is false
-    where the file says nothing of types, so that all labels are text at first.
+    where the file says nothing of types, so that all labels are text at first. ``columns`` are
+    those of ``x`` where some are no numbers, and ``left_out`` says which were and why.
     """
 
     x: NDArray[Any]
@@ -50,6 +65,8 @@ class Table:
     feature_names: tuple[str, ...]
     target: str
     typed: bool = True
+    columns: tuple[Column, ...] | None = None
+    left_out: tuple[str, ...] = ()
 
 
 def shown(value: object) -> str:
