@@ -72,7 +72,7 @@ def _inferred(texts: pa.ChunkedArray, name: str, source: Source, *, typed: bool)
         return _numbers_of_text(texts, name, source)
     if len(known) and _times(known) is not None:
         return _date(texts, name, source)
-    if 2 * numbers > len(known):
+    if numbers and 2 * numbers >= len(known):
         raise _mixture(known.to_pylist(), numbers, name, source)
     distinct = len(known.unique())
     found = _category(texts, name, None)
@@ -88,7 +88,9 @@ def _number(column: pa.ChunkedArray, name: str, source: Source) -> Values:
         raise InputError(f"column {shown(name)} must hold dates", "numbers", "correct data.columns")
     if pa.types.is_boolean(column.type):
         column = column.cast(pa.uint8())
-    return Values(Column(name), np.asarray(column.cast(pa.float64(), safe=False).to_numpy()))
+    values = np.asarray(column.cast(pa.float64(), safe=False).to_numpy())
+    empty = bool(len(values)) and bool(np.isnan(values).all())
+    return Values(Column(name), values, "without a value" if empty else None)
 
 
 def _category(texts: pa.ChunkedArray, name: str, known: Column | None) -> Values:
