@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from hpsearch.cli import results_commands, search_commands
+from hpsearch.cli import data_commands, results_commands, search_commands
 from hpsearch.run.signals import Interrupted, Interrupts
 from workers.errors import HpsearchError, InputError
 
@@ -66,6 +66,7 @@ COMMANDS = (
     search_commands.run,
     search_commands.resume,
     search_commands.check,
+    data_commands.inspect,
     results_commands.results,
     results_commands.narrow,
     results_commands.report,

@@ -118,6 +118,10 @@ def _warn(line: str) -> None:
     click.echo(f"warning: {line}", err=True)
 
 
+def _note(line: str) -> None:
+    click.echo(f"data: {line}", err=True)
+
+
 def _search(config: Any, folder: Any, where: dict[str, Any], **how: Any) -> None:
     """Run a search with its display, and show what it came to."""
     from rich.console import Console
@@ -129,6 +133,7 @@ def _search(config: Any, folder: Any, where: dict[str, Any], **how: Any) -> None
     from hpsearch.run import session
 
     console = Console(highlight=False)
+    told: dict[str, Any] = {"warn": _warn, "note": _note}
     trials, stages = config.num_trials, len(config.stages)
     title = f"{config.study.name}: {trials} trial{'s' * (trials != 1)} in "
     title += f"{stages} stage{'s' * (stages != 1)}"
@@ -141,7 +146,7 @@ def _search(config: Any, folder: Any, where: dict[str, Any], **how: Any) -> None
                 _warn(OPEN.format(backend.address))
             return stack.enter_context(display(console, title))(workers, backend.text)
 
-        outcome = session.run(config, folder, BackendOptions(**where), begin, warn=_warn, **how)
+        outcome = session.run(config, folder, BackendOptions(**where), begin, **told, **how)
     from hpsearch.cli import outcome_view
     from hpsearch.results.tables import Results
 

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from hpsearch.config.sections.data import DataConfig
+from hpsearch.data.description import in_a_line
+from hpsearch.data.encoding import encoder_of
 from hpsearch.data.labels import Labels, encode
 from hpsearch.data.readers.formats import read
 from hpsearch.data.readers.raw_table import Source, Table
@@ -17,7 +19,7 @@ from hpsearch.data.splits import Part, split
 from workers.data import target_scale
 from workers.data.columns import Column
 from workers.data.dataset import Dataset
-from workers.data.encoder import Encoder, Limits, fit_encoder, prepared
+from workers.data.encoder import Encoder, prepared
 from workers.data.preprocessing import Preprocessing, fit
 from workers.data.target_scale import TargetScale
 from workers.errors import InputError
@@ -30,7 +32,8 @@ class Split:
     ``x_validation`` (one for each split of the data set) and ``x_test`` are raw, (rows,
     features), as a model takes them. ``y_train`` (one for each split), ``y_validation`` (one
     split's after the other's) and ``y_test`` are classes, or targets in their own units, as a
-    model gives them. The test set is None if the config says ``test: null``.
+    model gives them. The test set is None if the config says ``test: null``. ``notes`` tell what
+    the columns are, if they are more than complete numbers, and which were left out.
     """
 
     dataset: Dataset
@@ -39,6 +42,7 @@ class Split:
     y_validation: NDArray[Any]
     x_test: NDArray[Any] | None
     y_test: NDArray[Any] | None
+    notes: tuple[str, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -68,7 +72,7 @@ def load(config: DataConfig, *, seed: int, chains: Collection[tuple[str, ...]] =
     made: dict[tuple[str, ...], list[Dataset]] = {c: [] for c in (config.preprocess, *others)}
     x_validation, y_train, y_validation = [], [], []
     for parts in splits:
-        labels, encoder = encode(parts, table, task=config.task), _encoder(config, table, parts)
+        labels, encoder = encode(parts, table, task=config.task), encoder_of(config, table, parts)
         for chain, datasets in made.items():
             datasets.append(_prepare(config, chain, table, parts, labels, encoder))
         x_validation.append(parts["validation"].x)
@@ -80,7 +84,11 @@ def load(config: DataConfig, *, seed: int, chains: Collection[tuple[str, ...]] =
     dataset = replace(whole.pop(config.preprocess), alternatives=whole)
     x_test = parts["test"].x if "test" in parts else None
     y = np.concatenate(y_validation)
-    return Split(dataset, tuple(x_validation), tuple(y_train), y, x_test, labels.y.get("test"))
+    notes = [] if dataset.encoder is None else [in_a_line(table)]
+    notes += [f"column left out: {text}" for text in table.left_out]
+    return Split(
+        dataset, tuple(x_validation), tuple(y_train), y, x_test, labels.y.get("test"), tuple(notes)
+    )
 
 
 def read_features(
@@ -133,18 +141,6 @@ def _prepare(
         x = {n: _transform(part, encoder, preprocessing, n) for n, part in parts.items()}
     _check_variation(x["train"])
     return replace(_dataset(config, table, x, labels, preprocessing), encoder=encoder)
-
-
-def _encoder(config: DataConfig, table: Table, parts: Mapping[str, Part]) -> Encoder | None:
-    """Fit what makes numbers of raw rows; None where these are complete numbers."""
-    complete = not any(
-        part.x.dtype.kind == "f" and np.isnan(part.x).any() for part in parts.values()
-    )
-    if table.columns is None and complete:
-        return None
-    columns = table.columns or tuple(Column(name) for name in table.feature_names)
-    limits = Limits(config.categories.min_frequency, config.categories.max_categories)
-    return fit_encoder(columns, parts["train"].x, limits)
 
 
 def _transform(

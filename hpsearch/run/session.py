@@ -7,7 +7,7 @@ of Ray.
 import logging
 import time
 from collections.abc import Callable
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,7 +24,6 @@ from hpsearch.storage import data_sources, run_log
 from hpsearch.storage.folder import RunFolder
 from hpsearch.storage.store import Store
 from workers.data.dataset import Dataset
-from workers.errors import HpsearchError
 from workers.nn import kernel_cache
 
 if TYPE_CHECKING:
@@ -39,6 +38,10 @@ Begin = Callable[[int, Backend], Callable[["Search"], None]]
 """Called with how many workers are starting, and where; returns who watches."""
 
 
+def _say_nothing(line: str) -> None:
+    del line
+
+
 def run(
     config: SearchConfig,
     folder: RunFolder,
@@ -49,7 +52,8 @@ def run(
     overwrite: bool = False,
     take_over: bool = False,
     data: Path | None = None,
-    warn: "Warn | None" = None,
+    warn: "Warn" = _say_nothing,
+    note: "Warn" = _say_nothing,
 ) -> "Outcome":
     """Search until every stage is over, and conclude.
 
@@ -57,7 +61,7 @@ def run(
     A run that is finished already returns what it came to; its report is made if it has
     none. ``take_over`` is the user's word that a process on another host, which holds the
     run, is gone for good, and ``data`` where the data of a run that goes on lie now; a
-    finished one asks for none.
+    finished one asks for none. ``warn`` is told what looks odd, ``note`` what the data are.
 
     Raises
     ------
@@ -97,9 +101,9 @@ def run(
         from hpsearch.run import memory_check
 
         memory_check.check(config, split.dataset, executor.memory)
-        if warn is not None:
-            for line in warnings:
-                warn(line)
+        for say, lines in ((warn, warnings), (note, split.notes)):
+            for line in lines:
+                say(line)
         if not going_on:
             creation.create(config, folder, data_digest=split.digest, overwrite=overwrite)
             stack.enter_context(folder.lock())
@@ -181,20 +185,6 @@ def _summarize(
 
 
 def _finished(folder: RunFolder, *, take_over: bool) -> "Outcome":
-    """Return what a run came to, and make its report if it was killed before that."""
-    from hpsearch.reporting import report
-    from hpsearch.run.master import tidy
-    from hpsearch.run.summary import reload
+    from hpsearch.run.summary import finished
 
-    outcome = reload(folder)
-    if not folder.report.is_file():
-        # Where another process has the run, or the disk can't be written, the result stands.
-        with (
-            suppress(OSError, HpsearchError),
-            folder.lock(take_over=take_over),
-            run_log.writing(folder),
-        ):
-            with Store.open(folder.database) as store:
-                tidy(folder, store)
-            report.write_if_possible(folder.path)
-    return outcome
+    return finished(folder, take_over=take_over)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,10 +16,12 @@ from hpsearch.results.failures import nothing_completed
 from hpsearch.results.finalists import finalists, winner
 from hpsearch.results.stage_verdicts import agreements_of
 from hpsearch.results.tables import Results
+from hpsearch.storage import run_log
 from hpsearch.storage.folder import RunFolder
+from hpsearch.storage.store import Store
 from workers.checkpoints import atomic_files
 from workers.checkpoints.failpoints import failpoint
-from workers.errors import RunError, brief
+from workers.errors import HpsearchError, RunError, brief
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,25 @@ def _sampled(row: Any, config: SearchConfig) -> list[str]:
     """Return the dimensions that the trial of a row has; a condition may leave one out."""
     there = row.notna()
     return [name for name in config.search_space if there.get(name, False)]
+
+
+def finished(folder: RunFolder, *, take_over: bool) -> Outcome:
+    """Return what a run came to, and make its report if it was killed before that."""
+    from hpsearch.reporting import report
+    from hpsearch.run.master import tidy
+
+    outcome = reload(folder)
+    if not folder.report.is_file():
+        # Where another process has the run, or the disk can't be written, the result stands.
+        with (
+            suppress(OSError, HpsearchError),
+            folder.lock(take_over=take_over),
+            run_log.writing(folder),
+        ):
+            with Store.open(folder.database) as store:
+                tidy(folder, store)
+            report.write_if_possible(folder.path)
+    return outcome
 
 
 def _check_shown(summary: Mapping[str, Any]) -> None:

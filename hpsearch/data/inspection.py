@@ -1,0 +1,165 @@
+"""What looks odd in a source: identifiers, constants, twins, leaks, rare classes, imbalance."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hpsearch.data.description import Description, describe, in_a_line
+from hpsearch.data.encoding import columns_of
+from hpsearch.data.readers.formats import read
+from hpsearch.data.readers.raw_table import Source, Table, shown
+from workers.data.encoder import Limits
+
+FEW_ROWS: Final = 10
+"""A class with fewer rows can hardly be learned or scored."""
+
+IMBALANCE: Final = 10.0
+"""From this ratio of the largest class to the smallest on, accuracy says little."""
+
+LEAK: Final = 0.999
+"""A column that alone explains so much of the target may be the target by another name."""
+
+BINS: Final = 100
+
+MOST_CLASSES: Final = 30
+"""More different numbers than this are no classes."""
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """A source in words: its rows, its task, its columns, and what looks odd."""
+
+    rows: int
+    task: str | None
+    line: str
+    columns: list[Description]
+    warnings: list[str]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what ``json.dumps`` takes."""
+        return asdict(self)
+
+
+def inspect(source: Source, limits: Limits) -> Inspection:
+    """Read a source and tell what there is; its target is looked at where it is ``labelled``.
+
+    Raises
+    ------
+    InputError
+        If it can't be read.
+    """
+    table = read(source)
+    task = None if table.y is None else likely_task(table.y)
+    return Inspection(
+        rows=len(table.x),
+        task=task,
+        line=in_a_line(table),
+        columns=describe(table, limits),
+        warnings=warnings(table, task=task or "regression"),
+    )
+
+
+def likely_task(y: NDArray[Any]) -> str:
+    """Return ``regression`` for many different numbers or fractions, else ``classification``."""
+    try:
+        numbers = np.asarray(y, float).ravel()
+    except ValueError:
+        return "classification"
+    few = len(np.unique(numbers)) <= MOST_CLASSES
+    whole = bool(np.isfinite(numbers).all() and (numbers == np.floor(numbers)).all())
+    return "classification" if few and whole else "regression"
+
+
+def warnings(table: Table, *, task: str) -> list[str]:
+    """Return a line for each thing that looks odd."""
+    found = [*_identifiers(table), *_twins(table)]
+    if table.y is not None:
+        found += [*_leaks(table, task), *(_classes(table) if task == "classification" else ())]
+    return found
+
+
+def _identifiers(table: Table) -> Iterator[str]:
+    rows = len(table.x)
+    for column, x in zip(columns_of(table), np.asarray(table.x, float).T, strict=True):
+        values = x[~np.isnan(x)]
+        if len(values) and (values == values[0]).all() and len(values) == rows:
+            yield f"{shown(column.name)} is the same in all rows: drop it"
+        elif column.kind == "number" and len(values) == rows > BINS and _counts(values):
+            yield f"{shown(column.name)} numbers the rows: if it is an identifier, drop it"
+        elif column.kind == "category" and 2 * len(np.unique(values)) > rows > BINS:
+            distinct = f"{len(np.unique(values)):,} values in {rows:,} rows"
+            yield f"{shown(column.name)} has {distinct}: hardly any of them can be learned"
+
+
+def _counts(values: NDArray[np.float64]) -> bool:
+    ordered = np.sort(values)
+    return bool((np.diff(ordered) == 1).all())
+
+
+def _twins(table: Table) -> Iterator[str]:
+    names = [column.name for column in columns_of(table)]
+    seen: dict[bytes, str] = {}
+    for name, x in zip(names, np.asarray(table.x, float).T, strict=True):
+        _, places = np.unique(x, return_inverse=True)
+        _, first = np.unique(places, return_index=True)
+        order = np.argsort(np.argsort(first))
+        mark = order[places].tobytes() if len(first) > 1 else b""
+        if mark and mark in seen:
+            yield f"{shown(name)} and {shown(seen[mark])} say the same: drop one"
+        seen.setdefault(mark, name)
+
+
+def _leaks(table: Table, task: str) -> Iterator[str]:
+    """Compare each column alone with the target: the share of it that groups explain."""
+    target = _target(table, task)
+    if target is None:
+        return
+    for column, x in zip(columns_of(table), np.asarray(table.x, float).T, strict=True):
+        groups, count = _groups(x)
+        if 1 < count <= len(x) / 5 and _explained(groups, target) >= LEAK:
+            text = f"{shown(column.name)} alone tells {shown(table.target)}"
+            yield f"{text}: if it is not known when predictions are made, drop it"
+
+
+def _target(table: Table, task: str) -> NDArray[np.float64] | None:
+    """Return targets as columns: one a class, or one a target; None where they are no numbers."""
+    if task == "classification":
+        _, places = np.unique(np.asarray(table.y).astype(str), return_inverse=True)
+        return np.eye(places.max() + 1)[places] if places.max() < BINS else None
+    try:
+        return np.asarray(table.y, float).reshape(len(table.x), -1)
+    except ValueError:
+        return None
+
+
+def _groups(x: NDArray[np.float64]) -> tuple[NDArray[np.intp], int]:
+    """Return a group for each row: by value, or by rank where there are many values."""
+    _, places = np.unique(x, return_inverse=True)
+    if places.max() >= BINS:
+        places = places * BINS // (places.max() + 1)
+    return places, int(places.max()) + 1
+
+
+def _explained(groups: NDArray[np.intp], target: NDArray[np.float64]) -> float:
+    """Return the share of the target's variance that is between groups."""
+    sizes = np.bincount(groups)
+    means = np.stack([np.bincount(groups, column) / sizes for column in target.T], axis=1)
+    total = ((target - target.mean(axis=0)) ** 2).sum()
+    return float(1 - ((target - means[groups]) ** 2).sum() / total) if total else 0.0
+
+
+def _classes(table: Table) -> Iterator[str]:
+    counts = Counter(np.asarray(table.y).astype(str).tolist())
+    for name, count in sorted(counts.items()):
+        if count < FEW_ROWS:
+            yield f"class {shown(name)} has {count} of {len(table.x):,} rows"
+    (_, most), (name, least) = counts.most_common()[0], counts.most_common()[-1]
+    if most > IMBALANCE * least:
+        yield (
+            f"the classes are out of balance: {most:,} rows of the largest, {least:,} of"
+            f" {shown(name)}; accuracy says little of the small ones"
+        )
