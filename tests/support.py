@@ -85,6 +85,23 @@ def write_colours(path: Path, rows: int = 90) -> Path:
     return path
 
 
+def write_mixed(path: Path, rows: int = 120, *, seed: int = 0) -> Path:
+    """Write a CSV of all kinds of columns, some values missing: which animal, by two of them.
+
+    The columns are ``id, weight, home, seen, animal``: text, numbers, text, dates, classes.
+    """
+    rng = np.random.default_rng(seed)
+    homes, animals = ("cave", "field", "pond"), rng.integers(0, 3, rows)
+    lines = []
+    for row, animal in enumerate(animals):
+        weight = "" if rng.random() < 0.1 else f"{rng.normal(3 * (animal == 1)):.3f}"
+        home = "" if rng.random() < 0.1 else homes[animal if rng.random() < 0.9 else 0]
+        seen = np.datetime64("2024-01-01") + np.timedelta64(int(rng.integers(500)), "D")
+        lines.append(f"n{seed}-{row},{weight},{home},{seen},{('bat', 'hare', 'newt')[animal]}")
+    path.write_text("\n".join(["id,weight,home,seen,animal", *lines]) + "\n")
+    return path
+
+
 def write_line(path: Path, rows: int = 90) -> Path:
     """Write a regression with the columns ``a, b, price``, where price is 3 a - 2 b + 10."""
     x = np.random.default_rng(1).standard_normal((rows, 2))
