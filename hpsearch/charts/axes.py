@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from workers.nn.families.metrics import metric_of
+from workers.nn.metrics.metrics import metric_of
 
 _TICKS: Final = 6
 """About how many values an axis marks."""

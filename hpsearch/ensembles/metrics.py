@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpsearch.ensembles.fitted_network import Floats
-from workers.nn.families.metrics import METRICS
+from workers.nn.metrics.metrics import METRICS
 
 
 def measure(task: str, predictions: Floats, y: NDArray[Any]) -> dict[str, float]:
-    """Return the `workers.nn.families.metrics` of a task, in classification ``log_loss`` too.
+    """Return the `workers.nn.metrics.metrics` of a task, in classification ``log_loss`` too.
 
     Parameters
     ----------

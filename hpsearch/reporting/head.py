@@ -5,7 +5,7 @@ from typing import Any
 
 from hpsearch.charts.markup import Markup, cut, join, table, tag
 from hpsearch.reporting.data import RunData, is_number
-from workers.nn.families.metrics import metric_of
+from workers.nn.metrics.metrics import metric_of
 
 
 def head(run: RunData) -> Markup:

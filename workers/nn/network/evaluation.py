@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from workers.errors import InputError
 from workers.nn.families.losses import LOSSES, probabilities
-from workers.nn.families.metrics import METRICS
 from workers.nn.layout import Floats, Integers
+from workers.nn.metrics.metrics import METRICS
 from workers.nn.network.diagnostics import Probe
 from workers.nn.network.network import Passes
 from workers.nn.network.stack import Stack, plan, stack
@@ -94,7 +94,7 @@ def metrics(
     *y: NDArray[Any],
     units: Sequence[NDArray[np.float64]] | None = None,
 ) -> list[dict[str, float]]:
-    """Return each member's ``loss`` and the `workers.nn.families.metrics` of its task.
+    """Return each member's ``loss`` and the `workers.nn.metrics.metrics` of its task.
 
     The loss is the data loss without label smoothing, so that members compare. There is one
     ``y`` for each of the stack's splits; ``units`` ``(outputs,)``, likewise, say how much of a
