@@ -19,6 +19,32 @@ def mse(
     return np.asarray((_errors(predictions, wanted) * units**2).mean(axis=-1))
 
 
+def rmse(
+    predictions: Floats, wanted: NDArray[Any], units: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the mean over outputs of the root of their mean squared error, in own units.
+
+    Of several outputs that is not the root of `mse`: each root is taken first, as in scikit-learn's
+    ``root_mean_squared_error``.
+
+    >>> float(rmse(np.array([[3.0, 1.0]]), np.array([[0.0, 0.0]]), np.array([10.0, 1.0])))
+    15.5
+    """
+    return np.asarray((np.sqrt(_errors(predictions, wanted)) * units).mean(axis=-1))
+
+
+def mae(
+    predictions: Floats, wanted: NDArray[Any], units: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the mean over rows and outputs of ``abs(prediction - wanted)``, in own units.
+
+    >>> float(mae(np.array([[1.0], [3.0]]), np.array([[2.0], [1.0]]), np.array([10.0])))
+    15.0
+    """
+    misses = np.abs(predictions.astype(np.float64) - wanted).mean(axis=-2)
+    return np.asarray((misses * units).mean(axis=-1))
+
+
 def r2(
     predictions: Floats, wanted: NDArray[Any], units: NDArray[np.float64]
 ) -> NDArray[np.float64]:
