@@ -284,7 +284,7 @@ def test_sampled_values_replace_the_networks() -> None:
 
 @pytest.mark.parametrize("metric", METRICS)
 def test_every_metric_has_the_direction_of_its_name(metric: str) -> None:
-    better = "minimize" if metric.endswith(("loss", "mse")) else "maximize"
+    better = "minimize" if metric.endswith(("loss", "mse", "mae", "brier")) else "maximize"
     assert METRICS[metric] == better
 
 
