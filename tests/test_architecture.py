@@ -14,6 +14,7 @@ ROOMS = (
     "workers.nn",
     "workers",
     "workers.nn.families",
+    "workers.nn.metrics",
     "workers.nn.network",
     "workers.nn.training",
     "workers.nn.checks",

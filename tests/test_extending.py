@@ -45,7 +45,7 @@ ADDITIONS = {
     ),
     "metric": Addition(
         "def error(\n"
-        "    predictions: Values, wanted: NDArray[Any], units: NDArray[np.float64]\n"
+        "    predictions: Floats, wanted: NDArray[Any], units: NDArray[np.float64]\n"
         ") -> NDArray[np.float64]:\n"
         "    return 1 - accuracy(predictions, wanted, units)\n",
         '"error": Metric(error, "classification", "minimize"),',

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from workers.nn.families.metrics import metric_of
+from workers.nn.metrics.metrics import metric_of
 
 _TICKS: Final = 6
 """About how many values an axis marks."""
@@ -83,7 +83,7 @@ def categories(title: str, names: Sequence[str]) -> Axis:
 def scores(metric: str, values: Iterable[float], *, title: str | None = None) -> Axis:
     """Return the axis on which a metric's values are best told apart.
 
-    Accuracies and R squared are at most 1, other metrics are errors. What is far worse
+    Bounded metrics are at most 1, other metrics are errors. What is far worse
     than nearly all others lies at the axis' end.
     """
     found, title = metric_of(metric), title or metric

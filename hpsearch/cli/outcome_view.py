@@ -13,6 +13,7 @@ from rich.text import Text
 from hpsearch.cli.live_view import params_text
 from hpsearch.cli.range_view import agreement_lines, finalists_table
 from hpsearch.cli.text_tables import new_table, print_frame, print_table, score_text
+from hpsearch.ensembles import metrics
 from hpsearch.results.tables import Results
 from hpsearch.run.preflight import Preflight
 from hpsearch.run.summary import Outcome
@@ -76,7 +77,7 @@ def _borders(outcome: Outcome) -> list[Text]:
 
 def _models(summary: Any) -> Table:
     best, ensemble = summary["best"], summary["ensemble"]
-    names = [n for n in best if n.startswith(("val_", "test_")) and not n.endswith("_loss")]
+    names = _scores(best, str(summary["metric"]).removeprefix("ema_").removeprefix("val_"))
     table = new_table("Models", [("", "left"), *((name, "right") for name in names)])
     labelled = {
         f"best single (trial {best['trial']})": best,
@@ -85,6 +86,16 @@ def _models(summary: Any) -> Table:
     for label, values in labelled.items():
         table.add_row(label, *(score_text(values[name]) for name in names))
     return table
+
+
+def _scores(model: Mapping[str, Any], metric: str) -> list[str]:
+    """Return the scores to show of a model, validation first; losses only where one is pursued."""
+    return [
+        name
+        for part in ("val_", "test_")
+        for name in metrics.leading((n for n in model if n.startswith(part)), metric)
+        if not name.endswith("_loss") or name == part + metric
+    ]
 
 
 def show_trials(

@@ -9,7 +9,7 @@ from hpsearch.space.dimensions import FloatDimension, Numeric
 from hpsearch.space.space import SearchSpace, describe, text_of
 from workers.data.preprocessing import PREPROCESSORS
 from workers.errors import InputError
-from workers.nn.families.metrics import metric_of
+from workers.nn.metrics.metrics import metric_of
 
 
 def check(config: SearchConfig) -> None:

@@ -1,17 +1,19 @@
 """Scores of predictions, and what a search's metric is called among them."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hpsearch.ensembles.fitted_network import Floats
-from workers.nn.families.metrics import METRICS
+from workers.nn.metrics.metrics import METRICS, metric_of
 
 
-def measure(task: str, predictions: Floats, y: NDArray[Any]) -> dict[str, float]:
-    """Return the `workers.nn.families.metrics` of a task, in classification ``log_loss`` too.
+def measure(
+    task: str, predictions: Floats, y: NDArray[Any], *, only: Container[str] = METRICS
+) -> dict[str, float]:
+    """Return the `workers.nn.metrics.metrics` of a task.
 
     Parameters
     ----------
@@ -21,20 +23,17 @@ def measure(task: str, predictions: Floats, y: NDArray[Any]) -> dict[str, float]
         Probabilities ``(rows, classes)``, or predicted targets ``(rows, outputs)``.
     y
         Class indices ``(rows,)``, or targets ``(rows, outputs)``.
+    only
+        The names of those that are wanted.
 
     >>> measure("classification", np.array([[0.9, 0.1], [0.4, 0.6]]), np.array([0, 0]))["accuracy"]
     0.5
     """
-    found = {
+    return {
         name: float(metric.function(predictions, y, np.ones(1)))
         for name, metric in METRICS.items()
-        if metric.task == task
+        if metric.task == task and name in only
     }
-    if task == "regression":
-        return found
-    chosen = predictions[np.arange(len(y)), y].astype(np.float64)
-    tiny = np.finfo(np.float32).tiny
-    return found | {"log_loss": float(-np.log(np.maximum(chosen, tiny)).mean())}
 
 
 def measured(metric: str, task: str) -> str:
@@ -48,6 +47,22 @@ def measured(metric: str, task: str) -> str:
     """
     name = metric.removeprefix("ema_").removeprefix("val_")
     return {"classification": "log_loss", "regression": "mse"}[task] if name == "loss" else name
+
+
+def leading(names: Iterable[str], metric: str) -> list[str]:
+    """Return which scores a person reads first: usual ones, losses, and then the search's metric.
+
+    >>> leading(["val_roc_auc", "val_brier", "val_log_loss", "val_accuracy"], "ema_val_roc_auc")
+    ['val_log_loss', 'val_accuracy', 'val_roc_auc']
+    """
+    own, first, last = metric_of(metric), [], []
+    for name in names:
+        found = metric_of(name)
+        if found is None or found.usual or name.endswith("_loss"):
+            first.append(name)
+        elif found is own:
+            last.append(name)
+    return first + last
 
 
 def renamed(summary: Mapping[str, Any]) -> dict[str, Any]:

@@ -127,7 +127,7 @@ def choose(
     name = metrics.measured(metric, task)
 
     def score(averages: Floats) -> float:
-        return sign * metrics.measure(task, averages, y)[name]
+        return sign * metrics.measure(task, averages, y, only={name})[name]
 
     chosen = METHODS[method](predictions, score, size)
     return Ensemble(tuple(models[index] for index in chosen), tuple(chosen.values()))

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hpsearch.charts.markup import Markup, cut, join, table, tag
+from hpsearch.ensembles import metrics
 from hpsearch.reporting.data import RunData, is_number
-from workers.nn.families.metrics import metric_of
+from workers.nn.metrics.metrics import metric_of
 
 
 def head(run: RunData) -> Markup:
@@ -34,7 +35,7 @@ def models(run: RunData) -> Markup:
     rows = {key: _scores(run.summary.get(key)) for key in ("best", "ensemble")}
     if not rows["best"]:
         return _best_so_far(run)
-    names = sorted(rows["best"], key=_column)
+    names = metrics.leading(sorted(rows["best"], key=_column), run.metric)
     best = {name: _better(name, [scores.get(name) for scores in rows.values()]) for name in names}
     body = [
         [_label(run, key), *(_strong(scores.get(name), best[name]) for name in names)]

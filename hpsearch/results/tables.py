@@ -13,7 +13,7 @@ from hpsearch.storage.folder import RunFolder
 from hpsearch.storage.sqlite import schema
 from hpsearch.storage.store import Store
 from workers.errors import InputError
-from workers.nn.families.metrics import metric_of
+from workers.nn.metrics.metrics import metric_of
 
 
 @dataclass(frozen=True, eq=False)

@@ -27,6 +27,7 @@ from hpsearch.run.signals import Interrupted
 from hpsearch.storage.folder import RunFolder
 from tests.support import blobs, tiny, write_colours
 from workers.errors import RunError
+from workers.nn.metrics.metrics import METRICS
 
 
 @pytest.fixture(autouse=True)
@@ -500,7 +501,8 @@ def test_an_ensemble_of_a_finished_run(colours_run: RunFolder) -> None:
     result = call("ensemble", "run", "--top", "2", "--method", "greedy", "--test")
     assert result.exit_code == 0, result.output
     scores = dict(line.split() for line in result.stdout.splitlines())
-    assert set(scores) == {"val_accuracy", "val_log_loss", "test_accuracy", "test_log_loss"}
+    names = [name for name, metric in METRICS.items() if metric.task == "classification"]
+    assert list(scores) == [f"{part}_{name}" for part in ("val", "test") for name in names]
     assert re.fullmatch(r"\d models? averaged in run/ensembles/greedy-2\n", result.stderr)
     assert "test_accuracy" not in call("ensemble", "run", "--top", "2").stdout
     averaged = call("ensemble", "run", "--top", "2", "--weights", "averaged")

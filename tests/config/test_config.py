@@ -166,7 +166,16 @@ REFUSED: list[tuple[dict[str, Any], list[str]]] = [
     ({"study__direction": "minimize"}, ["study.direction", "maximize for val_accuracy"]),
     ({"study__metric": "val_mse"}, ["must fit data.task", "val_mse and classification"]),
     ({"study__metric": "ema_val_r2"}, ["must fit data.task", "ema_val_r2 and classification"]),
+    ({"study__metric": "val_mae"}, ["must fit data.task", "val_mae and classification"]),
     ({"data__task": "regression"}, ["must fit data.task", "val_accuracy and regression"]),
+    (
+        {"study__metric": "val_roc_auc", "data__task": "regression"},
+        ["must fit data.task", "val_roc_auc and regression", "val_mse"],
+    ),
+    (
+        {"study__metric": "val_brier", "study__direction": "maximize"},
+        ["study.direction", "minimize for val_brier"],
+    ),
     (
         {"study__metric": "ema_val_loss", "checkpoint__ema_decay": 0},
         ["needs a running average", "ema_decay"],
@@ -284,7 +293,7 @@ def test_sampled_values_replace_the_networks() -> None:
 
 @pytest.mark.parametrize("metric", METRICS)
 def test_every_metric_has_the_direction_of_its_name(metric: str) -> None:
-    better = "minimize" if metric.endswith(("loss", "mse")) else "maximize"
+    better = "minimize" if metric.endswith(("loss", "mse", "mae", "brier")) else "maximize"
     assert METRICS[metric] == better
 
 

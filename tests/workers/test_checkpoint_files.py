@@ -35,6 +35,7 @@ from workers.checkpoints.checkpoint_files import (
 )
 from workers.errors import CheckpointError, RunError
 from workers.messages import Checkpoint
+from workers.nn.metrics.metrics import METRICS
 
 NAME = "val_accuracy=0.9722_trial=00042_epoch=0010.safetensors"
 
@@ -159,10 +160,23 @@ def test_accuracies_sort_below_one_and_negatives_below_zero() -> None:
     prices = [file_name("val_mse", score, 1, 1) for score in (0.5, 2.6e5, 2.6e8, 9e11, 1e15)]
     assert prices == sorted(prices)
     assert len(set(prices)) == len(prices)
+    for name in ("mae", "rmse"):
+        errors = [file_name(f"ema_val_{name}", score, 1, 1) for score in (0.5, 2.6e8, 9e11, 1e15)]
+        assert errors == sorted(errors)
+        assert len(set(errors)) == len(errors)
     accuracy = [file_name("val_accuracy", score, 1, 1) for score in (0.0, 0.5, 0.9999, 1.0)]
     assert accuracy == sorted(accuracy)
     assert file_name("val_r2", -0.5, 1, 1) < file_name("val_r2", 0.0, 1, 1)
     assert file_name("val_r2", -0.000_01, 1, 1) == file_name("val_r2", 0.0, 1, 1)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_a_checkpoint_is_named_by_its_metric(metric: str) -> None:
+    name = file_name(f"ema_val_{metric}", 0.75, 1, 1)
+    assert parse_name(name) == (f"ema_val_{metric}", 0.75, 1, 1)
+    share = METRICS[metric].bounded and metric != "r2"
+    width = 6 if share else 17 if metric in ("mse", "mae", "rmse") else 11
+    assert name == f"ema_val_{metric}={0.75:0{width}.4f}_trial=00001_epoch=0001.safetensors"
 
 
 # Saving

@@ -16,6 +16,7 @@ from hpsearch.ensembles.metrics import measure
 from tests.workers.test_train import Workshop, a_trial
 from workers.data import preprocessing
 from workers.data.dataset import Dataset
+from workers.nn.metrics.metrics import METRICS
 from workers.training.scoring import ENOUGH, sample
 
 
@@ -131,3 +132,27 @@ def test_only_trials_that_average_tell_of_averages(tmp_path: Path) -> None:
     whole = shop.train("run", plain, averaging, ema_decay=0.0)
     alone = shop.train("run", averaging, ema_decay=0.0)
     assert [reports[1].metrics for reports in whole] == [r.metrics for (r,) in alone]
+
+
+def test_a_metric_that_is_not_usual_is_told_where_it_is_pursued(tmp_path: Path) -> None:
+    data = datasets.load(DataConfig(source="iris"), seed=0).dataset
+    shop = Workshop(tmp_path, data)
+    (usual,) = shop.train("usual", a_trial(0, 1))[0]
+    (more,) = shop.train("more", a_trial(0, 1), metric="ema_val_roc_auc")[0]
+    parts = ("train", "val", "ema_val")
+    assert more.metrics.keys() - usual.metrics.keys() == {f"{part}_roc_auc" for part in parts}
+    assert {name: more.metrics[name] for name in usual.metrics} == usual.metrics
+    assert not any("roc_auc" in name for name in usual.metrics)
+
+
+@pytest.mark.parametrize("name", [n for n, m in METRICS.items() if m.task == "classification"])
+def test_a_pack_tells_the_metric_that_is_pursued_as_each_trial_alone(
+    tmp_path: Path, name: str
+) -> None:
+    data = datasets.load(DataConfig(source="iris"), seed=0).dataset
+    shop = Workshop(tmp_path, data)
+    trials = [a_trial(number, 2, learning_rate=0.01 * (number + 1)) for number in range(3)]
+    together = shop.train("pack", *trials, metric=f"ema_val_{name}")
+    for number, trial in enumerate(trials):
+        alone = shop.train("alone", trial, metric=f"ema_val_{name}")
+        assert [r.metrics for (r,) in alone] == [reports[number].metrics for reports in together]

@@ -24,7 +24,7 @@ MAX_BYTES = 2**28
 
 _PARTS = r"([a-z0-9_]{1,64})=(-?[0-9]+\.[0-9]{4})_trial=([0-9]{5,12})_epoch=([0-9]{4,12})"
 _NAME = re.compile(_PARTS + r"\.safetensors")
-_WIDTHS = {"accuracy": 6, "mse": 17}
+_WIDTHS = {"accuracy": 6, "macro": 6, "auc": 6, "precision": 6, "mse": 17, "mae": 17, "rmse": 17}
 _REQUIRED: dict[type, tuple[str, ...]] = {
     int: ("trial", "features", "outputs"),
     float: ("score",),
@@ -51,8 +51,8 @@ class Snapshot:
 def file_name(metric: str, score: float, trial: int, epoch: float) -> str:
     """Return the name of a checkpoint, its score first and at fixed width.
 
-    An index only: whole epochs, 4 decimals, and up to 6 digits before the point, 12 for an mse,
-    in the target's own units. In the C locale ``ls | sort -r`` lists the highest score first,
+    An index only: whole epochs, 4 decimals, and up to 6 digits before the point, 12 of an error in
+    the target's own units. In the C locale ``ls | sort -r`` lists the highest score first,
     ``ls | sort`` the lowest. Scores below zero come after all others, those nearest to zero last.
 
     >>> file_name("val_accuracy", 0.97222, 42, 10)

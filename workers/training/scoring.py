@@ -48,11 +48,14 @@ class Scoring:
         Their data.
     numbers
         Their numbers among all splits.
-    seed
-        The search's.
+    seed, pursued
+        The search's, and its metric, which is told beside the usual ones.
     """
 
-    def __init__(self, splits: Sequence[Dataset], numbers: Sequence[int], *, seed: int) -> None:
+    def __init__(
+        self, splits: Sequence[Dataset], numbers: Sequence[int], *, seed: int, pursued: str
+    ) -> None:
+        self._pursued = pursued
         self._units = [s.target_scale.deviation for s in splits if s.target_scale] or None
         self._validation = [s.x_validation for s in splits], [s.y_validation for s in splits]
         self._training: tuple[list[NDArray[Any]], list[NDArray[Any]]] = [], []
@@ -75,7 +78,7 @@ class Scoring:
         probe
             What watches the layers on the validation rows.
         """
-        score = partial(learner.evaluate, units=self._units)
+        score = partial(learner.evaluate, units=self._units, pursued=self._pursued)
         seen, raw = score(*self._training), score(*self._validation, probe=probe)
         smooth: list[Metrics] = [{} for _ in raw]
         if any(averaging):

@@ -99,7 +99,8 @@ class _Stack:
     ) -> None:
         self._trials, self._numbers, self._settings = list(trials), numbers, settings
         self._data = [data.splits[number] for number in numbers]
-        self._scoring = Scoring(self._data, numbers, seed=settings.seed)
+        seed, pursued = settings.seed, settings.metric
+        self._scoring = Scoring(self._data, numbers, seed=seed, pursued=pursued)
         self._probe: Probe | None = None
         self._learner = Learner(
             [trial.spec for _ in numbers for trial in trials],

@@ -7,7 +7,7 @@ from annotated_types import Ge, Lt
 from pydantic import model_validator
 
 from hpsearch.config.sections.base import Name, Section
-from workers.nn.families.metrics import METRICS as FAMILY
+from workers.nn.metrics.metrics import METRICS as FAMILY
 
 METRICS: Mapping[str, str] = {
     f"val_{name}": direction

@@ -5,7 +5,6 @@ __all__ = [
     "families",
     "initializers",
     "losses",
-    "metrics",
     "optimizers",
     "schedules",
 ]

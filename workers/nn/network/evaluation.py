@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from workers.errors import InputError
 from workers.nn.families.losses import LOSSES, probabilities
-from workers.nn.families.metrics import METRICS
 from workers.nn.layout import Floats, Integers
+from workers.nn.metrics.metrics import told
 from workers.nn.network.diagnostics import Probe
 from workers.nn.network.network import Passes
 from workers.nn.network.stack import Stack, plan, stack
@@ -93,12 +93,13 @@ def metrics(
     raw: Floats,
     *y: NDArray[Any],
     units: Sequence[NDArray[np.float64]] | None = None,
+    pursued: str = "",
 ) -> list[dict[str, float]]:
-    """Return each member's ``loss`` and the `workers.nn.families.metrics` of its task.
+    """Return each member's ``loss`` and what `workers.nn.metrics.metrics.told` has of its task.
 
     The loss is the data loss without label smoothing, so that members compare. There is one
     ``y`` for each of the stack's splits; ``units`` ``(outputs,)``, likewise, say how much of a
-    target's own units is 1 in ``y``.
+    target's own units is 1 in ``y``, and ``pursued`` is the metric of the search, if there is one.
     """
     task = LOSSES[net.spec.loss].task
     with np.errstate(all="ignore"):
@@ -109,9 +110,8 @@ def metrics(
         else:
             wanted = wanted.reshape(len(y), *raw.shape[1:])
         own = np.ones((1, 1)) if units is None else _for_members(net, np.stack(units))
-        for name, metric in METRICS.items():
-            if metric.task == task:
-                found[name] = metric.function(predictions, _for_members(net, wanted), own)
+        for name, metric in told(task, pursued).items():
+            found[name] = metric.function(predictions, _for_members(net, wanted), own)
     return [
         {name: float(values[member]) for name, values in found.items()}
         for member in range(net.members)

@@ -145,8 +145,7 @@ class Learner:
     def predict(self, x: Rows, *, averaged: bool = False) -> Floats:
         """Return raw scores ``(members, rows, scores)`` in evaluation mode.
 
-        The weights are their stochastic average once that has begun, else, if ``averaged``, the
-        running one, else as they are.
+        Weights are their stochastic average once begun, else, if ``averaged``, the running one.
         """
         return evaluation.raw_scores(self._scored(averaged), *_each(x))
 
@@ -158,11 +157,12 @@ class Learner:
         averaged: bool = False,
         units: Sequence[NDArray[np.float64]] | None = None,
         probe: Probe | None = None,
+        pursued: str = "",
     ) -> list[dict[str, float]]:
         """Return each member's metrics, see :func:`workers.nn.network.evaluation.metrics`."""
         net = self._scored(averaged)
         raw = evaluation.raw_scores(net, *_each(x), probe=probe)
-        return evaluation.metrics(net, raw, *_each(y), units=units)
+        return evaluation.metrics(net, raw, *_each(y), units=units, pursued=pursued)
 
     def observe(self, scores: NDArray[np.float64]) -> None:
         """Tell each member's validation score of the epoch just run, higher being better."""
