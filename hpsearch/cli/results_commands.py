@@ -83,6 +83,7 @@ def predict(
     from hpsearch.ensembles import prediction
 
     form: dict[str, Any] = {"header": header, "delimiter": delimiter, "file_format": kind}
+    form["note"] = lambda line: click.echo(f"data: {line}", err=True)
     if str(output) == "-":
         frame = prediction.predict(model, data, **form)
         click.echo(prediction.to_csv(frame), nl=False)

@@ -1,3 +1,3 @@
 """From a source's rows to labelled splits, preprocessed for training."""
 
-__all__ = ["datasets", "inspection", "label_types", "old_digest"]
+__all__ = ["datasets", "inspection", "label_types", "old_digest", "rows"]

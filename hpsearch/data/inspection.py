@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from hpsearch.data.description import Description, describe, in_a_line
 from hpsearch.data.encoding import columns_of
-from hpsearch.data.readers.formats import read
+from hpsearch.data.readers.formats import BUILTINS, read
 from hpsearch.data.readers.raw_table import Source, Table, shown
 from workers.data.encoder import Limits
 
@@ -52,6 +52,8 @@ def inspect(source: Source, limits: Limits) -> Inspection:
     InputError
         If it can't be read.
     """
+    if source.path in BUILTINS:
+        source = replace(source, task=BUILTINS[source.path][1])
     table = read(source)
     task = None if table.y is None else likely_task(table.y)
     return Inspection(
@@ -101,16 +103,27 @@ def _counts(values: NDArray[np.float64]) -> bool:
 
 
 def _twins(table: Table) -> Iterator[str]:
-    names = [column.name for column in columns_of(table)]
     seen: dict[bytes, str] = {}
-    for name, x in zip(names, np.asarray(table.x, float).T, strict=True):
-        _, places = np.unique(x, return_inverse=True)
-        _, first = np.unique(places, return_index=True)
-        order = np.argsort(np.argsort(first))
-        mark = order[places].tobytes() if len(first) > 1 else b""
-        if mark and mark in seen:
-            yield f"{shown(name)} and {shown(seen[mark])} say the same: drop one"
-        seen.setdefault(mark, name)
+    for column, x in zip(columns_of(table), np.asarray(table.x, float).T, strict=True):
+        mark = _information(x)
+        if mark in seen:
+            yield f"{shown(column.name)} and {shown(seen[mark])} say the same: drop one"
+        elif len(mark):
+            seen[mark] = column.name
+
+
+def _information(x: NDArray[np.float64]) -> bytes:
+    """Return what two columns have in common that tell rows apart in the same way.
+
+    Where values recur these are the same in the same rows; else their order is the same.
+    """
+    values, places = np.unique(x, return_inverse=True)
+    if len(values) < 2:
+        return b""
+    if 2 * len(values) > len(x):
+        return b"ranks" + places.tobytes()
+    _, first = np.unique(places, return_index=True)
+    return b"values" + np.argsort(np.argsort(first))[places].tobytes()
 
 
 def _leaks(table: Table, task: str) -> Iterator[str]:

@@ -51,7 +51,7 @@ class Ensemble:
         """The classes as what they were in the data's source: text, booleans or numbers."""
         return self.members[0].labels
 
-    def predict_proba(self, x: NDArray[Any]) -> Floats:
+    def predict_proba(self, x: Any) -> Floats:
         """Return the average ``sum_k weights[k] * members[k].predict_proba(x)``, in float64.
 
         These are class probabilities ``(rows, classes)``; in regression the predicted targets
@@ -60,12 +60,14 @@ class Ensemble:
         Parameters
         ----------
         x
-            Rows as they are in the data's source, before preprocessing: ``(rows, features)``.
+            Rows as they are in the data's source, before preprocessing: a data frame whose
+            columns go by name, or an array ``(rows, features)``. Text and dates need a frame or
+            an array of objects.
 
         Raises
         ------
         InputError
-            If a value is missing or too large.
+            If ``x`` has other columns, or a value is none of its column.
         CheckpointError
             If a member's checkpoint describes no network.
         """

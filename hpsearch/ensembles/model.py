@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from hpsearch.config.network import parse_network
 from hpsearch.data import label_types
 from hpsearch.data.label_types import Label
+from hpsearch.data.rows import raw_rows
 from hpsearch.ensembles.fitted_network import FittedNetwork, Floats, fitted
 from workers.checkpoints import checkpoint_files
 from workers.checkpoints.checkpoint_files import Snapshot
@@ -109,7 +110,7 @@ class Model:
         """
         self.networks  # noqa: B018 (made once, and kept)
 
-    def predict_proba(self, x: NDArray[Any]) -> Floats:
+    def predict_proba(self, x: Any) -> Floats:
         """Return class probabilities, float32 ``(rows, classes)``.
 
         In regression these are the predicted targets in their own units, float64 ``(rows,
@@ -118,29 +119,26 @@ class Model:
         Parameters
         ----------
         x
-            Rows as they are in the data's source, before preprocessing: ``(rows, features)``.
+            Rows as they are in the data's source, before preprocessing: a data frame whose
+            columns go by name, or an array ``(rows, features)``. Text and dates need a frame or
+            an array of objects.
 
         Raises
         ------
         InputError
-            If ``x`` has another shape, a value is missing or too large, or as `check` does.
+            If ``x`` has other columns, a value is none of its column, or as `check` does.
         CheckpointError
             As `check` does.
         """
-        rows = self._rows(x)
+        rows = self.rows(x)
         found = [network.predict_proba(rows) for network in self.networks]
         mean: Floats = np.mean(found, axis=0, dtype=found[0].dtype)
         return mean
 
-    def _rows(self, x: NDArray[Any]) -> NDArray[Any]:
-        rows, columns = np.asarray(x), len(self.metadata["feature_names"])
-        if rows.ndim == 2 and rows.shape[1] == columns and rows.dtype.kind in "biuf":
-            return rows
-        raise InputError(
-            f"rows to predict must be numbers, an array (rows, {columns})",
-            f"{rows.shape} of {rows.dtype}",
-            "give the columns of the training data",
-        )
+    def rows(self, x: Any) -> NDArray[Any]:
+        """Return raw rows of a frame or an array, see `hpsearch.data.rows.raw_rows`."""
+        names = self.metadata["feature_names"]
+        return raw_rows(x, self.columns or tuple(Column(name) for name in names))
 
     def predict_held_out(self, x: Sequence[NDArray[Any]]) -> Floats:
         """Return what each split's own network predicts for its own validation rows.

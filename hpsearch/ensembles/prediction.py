@@ -8,10 +8,12 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import pandas as pd
 
 from hpsearch.data import datasets, label_types
+from hpsearch.data.rows import unknown
 from hpsearch.ensembles import ensemble
 from hpsearch.ensembles.ensemble import Ensemble
 from hpsearch.ensembles.model import Floats
@@ -54,6 +56,13 @@ FORMATS: Mapping[str, Callable[[pd.DataFrame], bytes]] = MappingProxyType(
 """What a file of predictions may be, by its suffix in small letters."""
 
 
+Note = Callable[[str], None]
+
+
+def _say_nothing(line: str) -> None:
+    del line
+
+
 def predict(
     path: Path,
     data: Path,
@@ -61,12 +70,14 @@ def predict(
     header: bool = True,
     delimiter: str = ",",
     file_format: str | None = None,
+    note: Note = _say_nothing,
 ) -> pd.DataFrame:
     """Return one row for each row of ``data``, as the model at ``path`` predicts it.
 
     In classification the columns are ``prediction`` (the class with the highest
     probability, of its type in the training data), ``probability`` (of that class), and
-    ``probability_CLASS`` for each class; in regression one column for each target.
+    ``probability_CLASS`` for each class; in regression one column for each target. ``note`` is
+    told of values that the model does not know.
 
     Raises
     ------
@@ -93,6 +104,8 @@ def predict(
             remedy = f"{error.remedy}, or give --no-header if the first line is no header"
             raise InputError(error.rule, error.value, remedy) from error
         raise
+    for line in unknown(x, model.members[0].columns or ()):
+        note(line)
     return _frame(model, model.predict_proba(x))
 
 
@@ -104,6 +117,7 @@ def predict_file(
     header: bool = True,
     delimiter: str = ",",
     file_format: str | None = None,
+    note: Note = _say_nothing,
 ) -> int:
     """Write what `predict` returns to ``output``, and return how many rows there are.
 
@@ -117,7 +131,8 @@ def predict_file(
         If a model's file is damaged.
     """
     encode = _check_output(output, data)
-    frame = predict(path, data, header=header, delimiter=delimiter, file_format=file_format)
+    form: dict[str, Any] = {"header": header, "delimiter": delimiter, "file_format": file_format}
+    frame = predict(path, data, **form, note=note)
     try:
         atomic_files.replace(output, encode(frame))
     except OSError as error:

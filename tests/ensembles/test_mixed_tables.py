@@ -116,6 +116,36 @@ def test_resuming_takes_the_same_columns(tmp_path: Path) -> None:
         run_here(config, run.path, resume=True)
 
 
+def test_a_frame_predicts_as_its_file(tmp_path: Path) -> None:
+    _, run = a_run(tmp_path)
+    new = write_mixed(tmp_path / "new.csv", seed=1)
+    frame = predict(run.path, new)
+    names = [f"probability_{name}" for name in ensemble.load(run.path).classes]
+    wanted = frame[names].to_numpy()
+    rows = pd.read_csv(new, parse_dates=["seen"])[["home", "seen", "id", "weight"]]
+    chosen = ensemble.load(run.path)
+    for given in (rows, rows.astype({"home": "category"}), rows.astype(object)):
+        np.testing.assert_allclose(chosen.predict_proba(given), wanted, rtol=1e-6)
+    by_position = rows[["weight", "home", "seen"]].astype(object).to_numpy()
+    np.testing.assert_allclose(chosen.predict_proba(by_position), wanted, rtol=1e-6)
+    with pytest.raises(InputError, match="a frame without 'home'"):
+        chosen.predict_proba(rows.drop(columns="home"))
+    with pytest.raises(InputError, match="must be numbers; got 'heavy' in row 0"):
+        chosen.predict_proba(rows.assign(weight="heavy"))
+
+
+def test_values_that_the_model_does_not_know_are_counted(tmp_path: Path) -> None:
+    _, run = a_run(tmp_path)
+    new = write_mixed(tmp_path / "new.csv", seed=1)
+    told: list[str] = []
+    predict(run.path, new, note=told.append)
+    assert told == []
+    text = new.read_text()
+    new.write_text(text.replace("pond", "swamp"))
+    predict(run.path, new, note=told.append)
+    assert told == [f"{text.count('pond')} values of 'home' unknown, taken as rare ones"]
+
+
 def test_a_column_of_another_kind_is_refused(tmp_path: Path) -> None:
     _, run = a_run(tmp_path)
     frame = pd.read_csv(write_mixed(tmp_path / "new.csv"))

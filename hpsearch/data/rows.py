@@ -1,0 +1,79 @@
+"""Rows that are at hand in Python, as raw rows of known columns: frames, arrays of any type."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from hpsearch.data.readers.kinds import values_of
+from hpsearch.data.readers.raw_table import Source, shown
+from workers.data.columns import Column
+from workers.errors import InputError
+
+
+def raw_rows(x: Any, columns: Sequence[Column]) -> NDArray[Any]:
+    """Return raw rows ``(rows, columns)`` of a data frame or an array.
+
+    A frame's columns go by name, an array's by position. Text, dates and missing values are
+    taken as in a file; an array of numbers is taken to be raw rows already.
+
+    Raises
+    ------
+    InputError
+        If columns are missing, or values are not of their column's kind.
+    """
+    if hasattr(x, "columns"):
+        return _encoded([_column(x, column.name) for column in columns], columns)
+    rows = np.asarray(x)
+    if rows.ndim != 2 or rows.shape[1] != len(columns):
+        raise InputError(
+            f"rows to predict must be an array (rows, {len(columns)}) or a frame",
+            f"{rows.shape} of {rows.dtype}",
+            "give the columns of the training data",
+        )
+    if rows.dtype.kind in "biuf":
+        return rows
+    return _encoded(list(rows.T), columns)
+
+
+def unknown(x: NDArray[Any], columns: Sequence[Column]) -> list[str]:
+    """Return a line for each category with values of raw rows that it does not know."""
+    counts = {
+        column.name: int((values == -1).sum())
+        for column, values in zip(columns, x.T, strict=bool(columns))
+        if column.kind == "category"
+    }
+    return [
+        f"{count:,} value{'s' * (count != 1)} of {shown(name)} unknown, taken as rare ones"
+        for name, count in counts.items()
+        if count
+    ]
+
+
+def _column(frame: Any, name: str) -> Any:
+    if name not in frame.columns:
+        known = f"a frame without {shown(name)}"
+        raise InputError("rows to predict must have the model's columns", known, "add it")
+    return frame[name]
+
+
+def _encoded(values: Sequence[Any], columns: Sequence[Column]) -> NDArray[np.float64]:
+    source = Source("the rows", known=tuple(columns))
+    found = [
+        values_of(_arrow(one, column), column.name, source, typed=True).values
+        for one, column in zip(values, columns, strict=True)
+    ]
+    return np.stack(found, axis=1)
+
+
+def _arrow(values: Any, column: Column) -> pa.ChunkedArray:
+    try:
+        array = pa.array(values, from_pandas=True)
+    except (pa.ArrowInvalid, pa.ArrowTypeError):  # Values of several types.
+        texts = [None if one is None or one != one else str(one) for one in values]
+        array = pa.array(texts, pa.string())
+    if pa.types.is_null(array.type) and column.kind != "number":
+        array = array.cast(pa.string())
+    return pa.chunked_array([array])
