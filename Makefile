@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint .ci/constraints.txt
 SOURCES := pyproject.toml .ci/constraints.txt
 
-.PHONY: search test check format docs fault-test clean
+.PHONY: search test check coverage format docs fault-test clean
 
 ## search: run the main job on built-in data (again: go on with it, or show its end)
 search: $(VENV)/run
@@ -21,6 +21,13 @@ check: $(VENV)/dev
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/python -m pytest --quiet tests/test_architecture.py
+
+## coverage: which branches the tests take (twice as long as they are)
+coverage: $(VENV)/dev
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
 
 ## format: bring the code into the house style
 format: $(VENV)/dev

@@ -18,6 +18,7 @@ from hpsearch.results.tables import Results
 from hpsearch.run.preflight import Preflight
 from hpsearch.run.summary import Outcome, reload
 from hpsearch.storage.folder import RunFolder
+from tests.support import run_here, tiny_config
 from workers.nn.checks.gradient_check import Finding
 
 
@@ -50,6 +51,17 @@ def test_the_end_of_a_run(colours_run: RunFolder, width: int, terminal: bool) ->
     for command in ("results", "ensemble", "predict"):
         assert any(line.startswith(f"  hpsearch {command} {colours_run.path}") for line in lines)
     assert f"the report is {colours_run.report}" in text
+
+
+def test_finalists_are_told_by_their_mean_over_fresh_seeds(tmp_path: Path) -> None:
+    run, _ = run_here(tiny_config(rescore={"top": 2, "seeds": 3}), tmp_path / "run")
+    lines = [line.split() for line in concluded(run, screen(80, terminal=False)).splitlines()]
+    start = next(n for n, line in enumerate(lines) if " ".join(line).startswith("Scored anew"))
+    assert lines[start + 1] == ["trial", "val_accuracy", "mean", "std", "seeds"]
+    for line, one in zip(lines[start + 2 :], reload(run).summary["rescore"], strict=False):
+        scores = [f"{one[name]:.4f}" for name in ("score", "mean", "std")]
+        assert line == [str(one["trial"]), *scores, "3"]
+    assert lines[start + 4] == []
 
 
 def test_the_leaders_are_the_best_completed_trials(colours_run: RunFolder, tmp_path: Path) -> None:

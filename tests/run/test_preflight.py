@@ -64,3 +64,20 @@ def test_the_worst_is_told(
 def test_a_single_split_is_not_spoken_of() -> None:
     checked = preflight.preflight(tiny_config())
     assert not [f for one in checked for f in one.findings if "split" in f.remark]
+
+
+def test_the_middle_of_ranges_and_each_other_choice_are_checked() -> None:
+    space = {
+        "learning_rate": {"type": "float", "low": 1e-4, "high": 1e-2, "log": True},
+        "momentum": {"type": "fixed", "value": 0.5},
+        "optimizer": {"type": "categorical", "choices": ["momentum", "adam", "rmsprop"]},
+        "activation": {"type": "categorical", "choices": ["tanh", "relu"]},
+    }
+    checked = preflight.preflight(tiny_config(search_space=space))
+    middle = {"learning_rate": pytest.approx(1e-3), "momentum": 0.5}
+    assert [one.params for one in checked] == [
+        middle | {"optimizer": optimizer, "activation": activation}
+        for optimizer, activation in (
+            *(("momentum", "tanh"), ("adam", "tanh"), ("rmsprop", "tanh"), ("momentum", "relu")),
+        )
+    ]
