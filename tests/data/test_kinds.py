@@ -100,6 +100,30 @@ def test_a_class_may_be_called_none() -> None:
     assert table.y.tolist() == ["None", "a"]
 
 
+def test_an_index_that_was_written_along_is_left_out() -> None:
+    frame = pd.DataFrame({"a": [1.5, 2], "c": ["u", None], "y": ["v", "w"]})
+    frame.to_csv("a.csv")
+    table = read(Source("a.csv"))
+    assert table.feature_names == ("a", "c")
+    assert table.left_out == ("column 0: without a name, it numbers the rows",)
+
+
+def test_lines_may_end_in_a_delimiter() -> None:
+    table = csv(",a,y,\n0,1,u,\n1,2,v, \n")
+    assert (table.feature_names, table.x.tolist()) == (("a",), [[1], [2]])
+    index, end = table.left_out
+    assert index.startswith("column 0: ")
+    assert end == "column 3: without a name or a value, lines end in a delimiter"
+    new = csv(",a,\n7,5,\n", features=("a",), known=(Column("a"),), labelled=False)
+    assert new.x.tolist() == [[5]]
+
+
+@pytest.mark.parametrize("text", [",a,y\n1,1,u\n2,2,v\n", "a,,y\n1,0,u\n2,1,v\n", "a,y,\n1,u,7\n"])
+def test_other_columns_must_have_a_name(text: str) -> None:
+    with pytest.raises(InputError, match="every column must have a name; got none for column"):
+        csv(text)
+
+
 @pytest.mark.parametrize(
     ("text", "moment"),
     [

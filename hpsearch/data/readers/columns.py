@@ -17,12 +17,10 @@ _TARGETS = ("target", "label", "class", "y")
 
 def choose(names: list[str], source: Source, *, named: bool) -> tuple[list[int], int | None]:
     """Return the columns that are features and the one that is the target, if wanted."""
-    counts = Counter(names)
-    if named and len(counts) < len(names):
-        twice = listed([name for name, count in counts.items() if count > 1])
-        raise InputError(
-            f"column names of {shown(source.path)} must differ", f"{twice} twice", "rename"
-        )
+    twice = [name for name, count in Counter(names).items() if count > 1 and name]
+    if named and twice:
+        rule = f"column names of {shown(source.path)} must differ"
+        raise InputError(rule, f"{listed(twice)} twice", "rename")
     target = _find_target(names, source, named=named) if source.labelled else None
     if source.features is None:
         return _wanted(names, target, source), target
@@ -30,7 +28,7 @@ def choose(names: list[str], source: Source, *, named: bool) -> tuple[list[int],
 
 
 def _wanted(names: list[str], target: int | None, source: Source) -> list[int]:
-    """Return all columns but the target and those to drop, which there must be."""
+    """Return all columns with a name but the target and those to drop, which there must be."""
     unknown = [name for name in (*source.drop, *source.kinds) if name not in names]
     if unknown:
         raise InputError(
@@ -38,7 +36,7 @@ def _wanted(names: list[str], target: int | None, source: Source) -> list[int]:
             listed(unknown),
             f"choose among {listed(names)}",
         )
-    return [c for c, name in enumerate(names) if c != target and name not in source.drop]
+    return [c for c, name in enumerate(names) if c != target and name and name not in source.drop]
 
 
 def _match(names: list[str], wanted: tuple[str, ...], source: Source, *, named: bool) -> list[int]:

@@ -4,6 +4,7 @@ import codecs
 import csv
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Final
 
 import pyarrow as pa
@@ -28,14 +29,35 @@ def read_csv(source: Source) -> Table:
     data = read_bytes(source.path)
     _check_text(data, source)
     names, start = _read_names(data, source)
+    nameless = [c for c, name in enumerate(names) if not name and source.labelled]
     features, target = choose(names, source, named=source.header)
-    columns = [*features, *([] if target is None else [target])]
-    labels = () if target is None else (target,)
+    labels = [] if target is None else [target]
     body = pa.py_buffer(data).slice(start)
-    texts = {*labels, *_texts(data[start : start + SAMPLE], names, features, source)}
-    table = _read(body, names, columns, texts, source)
-    named = [names[c] for c in columns]
-    return assemble(table, named, source, labelled=target is not None, typed=False)
+    sample = data[start : start + SAMPLE]
+    texts = {*labels, *nameless, *_texts(sample, names, features, source)}
+    table = _read(body, names, [*features, *labels, *nameless], texts, source)
+    notes = [_nameless(table.column(str(c)), c, len(names), source) for c in nameless]
+    wanted = [*features, *labels]
+    named = [names[c] for c in wanted]
+    rows = table.select([str(c) for c in wanted])
+    found = assemble(rows, named, source, labelled=target is not None, typed=False)
+    return replace(found, left_out=(*notes, *found.left_out))
+
+
+def _nameless(column: pa.ChunkedArray, place: int, columns: int, source: Source) -> str:
+    """Return why a column without a name is left out.
+
+    It may be pandas' index, or what follows the delimiter at the end of each line.
+    """
+    if place == 0 and column.to_pylist() == [str(row) for row in range(len(column))]:
+        return "column 0: without a name, it numbers the rows"
+    if place == columns - 1 and not any(text and text.strip() for text in column.to_pylist()):
+        return f"column {place}: without a name or a value, lines end in a delimiter"
+    raise InputError(
+        "every column must have a name",
+        f"none for column {place} in {shown(source.path)}",
+        "name it, or set header: false if the file has no header",
+    )
 
 
 def _read(
@@ -109,14 +131,7 @@ def _read_names(data: bytes, source: Source) -> tuple[list[str], int]:
         ) from None
     if not source.header:
         return [str(column) for column in range(len(cells))], first.start(2)
-    names = [cell.strip() for cell in cells]
-    if "" in names:
-        raise InputError(
-            "every column must have a name",
-            f"none for column {names.index('')} in {shown(source.path)}",
-            "name it, or set header: false if the file has no header",
-        )
-    return names, first.end()
+    return [cell.strip() for cell in cells], first.end()
 
 
 def _delimiter(source: Source) -> str:
