@@ -67,6 +67,7 @@ COMMANDS = (
     search_commands.resume,
     search_commands.check,
     data_commands.inspect,
+    data_commands.init,
     results_commands.results,
     results_commands.narrow,
     results_commands.report,

@@ -72,7 +72,7 @@ def report(run: Path, output: Path | None) -> None:
 @click.option("--output", type=path, required=True, help=OUTPUT)
 @click.option("--header/--no-header", default=True, help="Whether DATA names its columns.")
 @click.option("--delimiter", default=",", show_default=True)
-@click.option("--format", "kind", help="csv, parquet, npz or idx; default: by the file's name.")
+@click.option("--format", "kind", help="Such as csv or parquet; default: by the file's name.")
 def predict(
     model: Path, data: Path, output: Path, header: bool, delimiter: str, kind: str | None
 ) -> None:

@@ -44,8 +44,10 @@ class Inspection:
         return asdict(self)
 
 
-def inspect(source: Source, limits: Limits) -> Inspection:
+def inspect(source: Source, limits: Limits, *, task: str | None = None) -> Inspection:
     """Read a source and tell what there is; its target is looked at where it is ``labelled``.
+
+    The ``task`` is guessed from the target, where it is not given.
 
     Raises
     ------
@@ -55,7 +57,8 @@ def inspect(source: Source, limits: Limits) -> Inspection:
     if source.path in BUILTINS:
         source = replace(source, task=BUILTINS[source.path][1])
     table = read(source)
-    task = None if table.y is None else likely_task(table.y)
+    if table.y is not None and task is None:
+        task = source.task if source.path in BUILTINS else likely_task(table.y)
     return Inspection(
         rows=len(table.x),
         task=task,

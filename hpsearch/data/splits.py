@@ -12,7 +12,7 @@ from hpsearch.config.sections.data import DataConfig, SplitConfig
 from hpsearch.data import folds
 from hpsearch.data.folds import Pool, Rows
 from hpsearch.data.labels import as_text
-from hpsearch.data.readers.formats import BUILTINS, file_format, read
+from hpsearch.data.readers.formats import BUILTINS, NAMED, file_format, read
 from hpsearch.data.readers.raw_table import MISSING, Source, Table, shown
 from workers.data.columns import Column
 from workers.errors import InputError
@@ -73,7 +73,7 @@ def _second_part(section: SplitConfig, table: Table, source: Source) -> Part:
     second = replace(
         source, path=str(section.source), labels=section.labels, features=table.feature_names
     )
-    if second.path not in BUILTINS and file_format(second) in ("csv", "parquet"):
+    if second.path not in BUILTINS and file_format(second) in NAMED:
         known = table.columns or tuple(Column(name) for name in table.feature_names)
         second = replace(second, target=table.target, known=known)
     other = read(second)

@@ -162,6 +162,56 @@ def test_parquet_tells_types(kind: str) -> None:
     np.testing.assert_array_equal(table.x, expected)
 
 
+@pytest.mark.parametrize("name", ["a.jsonl", "a.ndjson", "a.jsonl.gz", "a.feather", "a.arrow"])
+def test_other_formats_with_types(name: str) -> None:
+    frame = pd.DataFrame(
+        {
+            "text": ["u", None, "w", "u"],
+            "flag": [True, False, True, True],
+            "number": [1.5, None, 3, 4],
+            "when": ["2026-11-27", None, "2026-11-28", "2026-11-29"],
+            "y": ["a", "b", "a", "b"],
+        }
+    )
+    if "json" in name:
+        frame.to_json(name, orient="records", lines=True)
+    else:
+        frame.to_feather(name)
+    table = read(Source(name))
+    names = {"text": "category", "flag": "number", "number": "number", "when": "date"}
+    assert kinds(table) == names
+    days = [seconds(2026, 11, 27), NAN, seconds(2026, 11, 28), seconds(2026, 11, 29)]
+    expected = np.transpose([[0, NAN, 1, 0], [1, 0, 1, 1], [1.5, NAN, 3, 4], days])
+    np.testing.assert_array_equal(table.x, expected)
+    assert table.y is not None
+    assert table.y.tolist() == ["a", "b", "a", "b"]
+
+
+def test_keys_that_a_row_of_json_lacks_are_missing() -> None:
+    Path("a.jsonl").write_text('{"a": 1, "y": 1}\n{"b": "u", "y": 2}\n{"b": "v", "a": 3, "y": 1}\n')
+    table = read(Source("a.jsonl"))
+    np.testing.assert_array_equal(table.x, [[1, NAN], [NAN, 0], [3, 1]])
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "expected"),
+    [
+        ("a.jsonl", b"{}", "must have|target must name"),
+        ("a.jsonl", b"[1, 2]\n", "must hold a JSON object a line"),
+        ("a.jsonl", b'{"a": 1, "y": 1}\n{"a": ', "must hold a JSON object a line"),
+        ("a.jsonl", b'{"a": 1, "y": 1}\n{"a": "u", "y": 1}\n', "must hold a JSON object a line"),
+        ("a.jsonl", b'{"a": [1], "y": 1}\n', "must be numbers, text or dates; got column 'a'"),
+        ("a.jsonl", b'{"a": {"b": 1}, "y": 1}\n', "must be numbers, text or dates; got column 'a'"),
+        ("a.feather", b"", "must be a Feather file"),
+        ("a.feather", b"ARROW1" + bytes(90), "must be a Feather file"),
+    ],
+)
+def test_damaged_files_of_these(name: str, data: bytes, expected: str) -> None:
+    Path(name).write_bytes(data)
+    with pytest.raises(InputError, match=expected):
+        read(Source(name))
+
+
 KNOWN = (Column("size"), Column("colour", "category", ("blue", "red")), Column("when", "date"))
 
 

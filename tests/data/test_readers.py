@@ -371,7 +371,9 @@ def test_what_is_no_file(name: str) -> None:
 
 
 def test_an_unknown_suffix_asks_for_the_format() -> None:
-    assert "add format: one of csv, parquet, npz, idx" in refusal(Source(write("a.xyz", CSV)))
+    assert "add format: one of csv, parquet, jsonl, feather, npz, idx" in refusal(
+        Source(write("a.xyz", CSV))
+    )
 
 
 def test_a_password_in_a_source_is_not_shown() -> None:
@@ -395,12 +397,15 @@ def test_any_bytes_are_read_or_refused(data: bytes, kind: str) -> None:
         read(Source("any", format=kind, labels="any" if kind == "idx" else None))
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=90, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(place=st.integers(0, 10**6), bit=st.integers(0, 7), kind=st.sampled_from(list(READERS)))
 def test_flipped_bits_are_read_or_refused(place: int, bit: int, kind: str) -> None:
     if not Path("good.csv").exists():
         write("good.csv", CSV)
-        pd.DataFrame({"x": [1.0, 2.0], "y": ["u", "v"]}).to_parquet("good.parquet")
+        frame = pd.DataFrame({"x": [1.0, 2.0], "y": ["u", "v"]})
+        frame.to_parquet("good.parquet")
+        frame.to_feather("good.feather")
+        frame.to_json("good.jsonl", orient="records", lines=True)
         np.savez_compressed("good.npz", x=np.ones((2, 2)), y=np.ones(2))
         write("good.idx", idx(np.zeros(3, np.uint8)))
     data = bytearray(Path(f"good.{kind}").read_bytes())

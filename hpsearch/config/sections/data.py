@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from hpsearch.config.sections.base import Count, Section, Share
 from workers.training.cross_validation import MOST as MOST_SPLITS
 
-FileFormat = Literal["csv", "parquet", "npz", "idx"]
+FileFormat = Literal["csv", "parquet", "jsonl", "feather", "npz", "idx"]
 
 ColumnKind = Literal["number", "category", "date", "drop"]
 

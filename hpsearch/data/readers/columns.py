@@ -73,6 +73,15 @@ def _find_target(names: list[str], source: Source, *, named: bool) -> int:
     )
 
 
+def table_of(table: pa.Table, source: Source) -> Table:
+    """Return the rows of an Arrow table whose columns have names and types."""
+    names = list(table.column_names)
+    features, target = choose(names, source, named=True)
+    columns = [*features, *([] if target is None else [target])]
+    chosen = table.select(columns)
+    return assemble(chosen, [names[c] for c in columns], source, labelled=target is not None)
+
+
 def assemble(
     table: pa.Table, names: Sequence[str], source: Source, *, labelled: bool, typed: bool = True
 ) -> Table:
@@ -82,10 +91,15 @@ def assemble(
     """
     columns = list(names)
     target = columns.pop() if labelled else str(source.target)
-    found = [
-        values_of(table.column(place), name, source, typed=typed)
-        for place, name in enumerate(columns)
-    ]
+    try:
+        found = [
+            values_of(table.column(place), name, source, typed=typed)
+            for place, name in enumerate(columns)
+        ]
+        y = _label_values(table.column(len(columns))) if labelled else None
+    except (pa.ArrowException, UnicodeDecodeError) as error:  # as a damaged file has it
+        rule = f"the values of {shown(source.path)} must be readable"
+        raise InputError(rule, shown(error), "replace it") from None
     kept = found if source.known else [one for one in found if one.left_out is None]
     x = np.empty((table.num_rows, len(kept)), np.float64)
     for place, one in enumerate(kept):
@@ -93,7 +107,7 @@ def assemble(
     described = tuple(one.column for one in kept)
     return Table(
         x,
-        _label_values(table.column(len(columns))) if labelled else None,
+        y,
         tuple(column.name for column in described),
         target,
         typed,

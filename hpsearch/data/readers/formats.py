@@ -10,6 +10,8 @@ from sklearn.utils import Bunch
 
 from hpsearch.data.readers.array_reader import array_table, read_idx, read_npz
 from hpsearch.data.readers.csv_reader import read_csv
+from hpsearch.data.readers.feather_reader import read_feather
+from hpsearch.data.readers.jsonl_reader import read_jsonl
 from hpsearch.data.readers.parquet_reader import read_parquet
 from hpsearch.data.readers.raw_table import Source, Table, regular_file, shown
 from workers.errors import InputError
@@ -26,10 +28,15 @@ class Reader:
 READERS: Mapping[str, Reader] = {
     "csv": Reader(read_csv, r"\.(csv|tsv|data|txt|dat)"),
     "parquet": Reader(read_parquet, r"\.(parquet|pq)"),
+    "jsonl": Reader(read_jsonl, r"\.(jsonl|ndjson)"),
+    "feather": Reader(read_feather, r"\.(feather|arrow)"),
     "npz": Reader(read_npz, r"\.npz"),
     "idx": Reader(read_idx, r"([.-]idx\d?([.-]ubyte)?|[.-]ubyte)"),
 }
 """Every file format by its name in a config's ``data.format``."""
+
+NAMED = ("csv", "parquet", "jsonl", "feather")
+"""Those whose columns have names, by which a second file's are found."""
 
 BUILTINS: dict[str, tuple[Callable[[], Bunch], str]] = {
     "digits": (sklearn.datasets.load_digits, "classification"),
