@@ -202,6 +202,7 @@ def test_keys_that_a_row_of_json_lacks_are_missing() -> None:
         ("a.jsonl", b'{"a": 1, "y": 1}\n{"a": "u", "y": 1}\n', "must hold a JSON object a line"),
         ("a.jsonl", b'{"a": [1], "y": 1}\n', "must be numbers, text or dates; got column 'a'"),
         ("a.jsonl", b'{"a": {"b": 1}, "y": 1}\n', "must be numbers, text or dates; got column 'a'"),
+        ("a.jsonl", b'{"\xff": 1, "y": 1}\n', "must be text in UTF-8"),
         ("a.feather", b"", "must be a Feather file"),
         ("a.feather", b"ARROW1" + bytes(90), "must be a Feather file"),
     ],
@@ -210,6 +211,16 @@ def test_damaged_files_of_these(name: str, data: bytes, expected: str) -> None:
     Path(name).write_bytes(data)
     with pytest.raises(InputError, match=expected):
         read(Source(name))
+
+
+def test_damaged_text_within_a_feather_file_is_told() -> None:
+    """Arrow believes a file's offsets, and that its text is UTF-8."""
+    frame = pd.DataFrame({"c": ["some", "text"] * 50, "y": ["u", "v"] * 50})
+    frame.to_feather("a.feather", compression="uncompressed")
+    data = Path("a.feather").read_bytes()
+    Path("a.feather").write_bytes(data.replace(b"sometext", b"som\xfftext"))
+    with pytest.raises(InputError, match="must be a Feather file"):
+        read(Source("a.feather"))
 
 
 KNOWN = (Column("size"), Column("colour", "category", ("blue", "red")), Column("when", "date"))

@@ -1,6 +1,5 @@
 """The reader of CSV files."""
 
-import codecs
 import csv
 import re
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from hpsearch.data.readers.columns import assemble, choose
-from hpsearch.data.readers.raw_table import Source, Table, read_bytes, shown
+from hpsearch.data.readers.raw_table import Source, Table, check_text, read_bytes, shown
 from workers.errors import InputError
 
 _CELL = re.compile(r"column #(\d+): Row #(\d+): .* invalid value (.*)", re.DOTALL)
@@ -27,7 +26,7 @@ def read_csv(source: Source) -> Table:
     Labels are kept as text, without the blanks around them.
     """
     data = read_bytes(source.path)
-    _check_text(data, source)
+    check_text(data, source.path)
     names, start = _read_names(data, source)
     nameless = [c for c, name in enumerate(names) if not name and source.labelled]
     features, target = choose(names, source, named=source.header)
@@ -97,24 +96,6 @@ def _texts(sample: bytes, names: list[str], features: list[int], source: Source)
                 known.cast(pa.float64())
             except pa.ArrowInvalid:
                 yield c
-
-
-def _check_text(data: bytes, source: Source) -> None:
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    view = memoryview(data)
-    try:
-        for start in range(0, len(data), 1 << 20):
-            decoder.decode(view[start : start + (1 << 20)], start + (1 << 20) >= len(data))
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{shown(source.path)} must be text in UTF-8",
-            f"bytes that are not ({error.object[error.start : error.start + 4].hex(' ')})",
-            "save it as UTF-8 or give its format",
-        ) from None
-    if b"\0" in data:
-        raise InputError(
-            f"{shown(source.path)} must be text in UTF-8", "NUL bytes", "save it as plain text"
-        )
 
 
 def _read_names(data: bytes, source: Source) -> tuple[list[str], int]:

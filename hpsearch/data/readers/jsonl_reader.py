@@ -4,13 +4,14 @@ import pyarrow as pa
 import pyarrow.json
 
 from hpsearch.data.readers.columns import table_of
-from hpsearch.data.readers.raw_table import Source, Table, read_bytes, shown
+from hpsearch.data.readers.raw_table import Source, Table, check_text, read_bytes, shown
 from workers.errors import InputError
 
 
 def read_jsonl(source: Source) -> Table:
     """Read JSON lines in UTF-8, gzipped or not; keys that a row lacks are missing values."""
     data = read_bytes(source.path)
+    check_text(data, source.path)
     options = pa.json.ReadOptions(use_threads=False, block_size=max(1 << 20, len(data)))
     try:
         table = pa.json.read_json(pa.BufferReader(data), options)

@@ -1,5 +1,6 @@
 """A source's rows before they are split, and what all readers share."""
 
+import codecs
 import gzip
 import re
 import stat
@@ -144,4 +145,23 @@ def check_size(path: str, size: int) -> None:
             f"a data file must hold at most {MAX_BYTES >> 30} GiB unpacked",
             f"{shown(path)}, which holds more",
             "take fewer rows or columns",
+        )
+
+
+def check_text(data: bytes, path: str) -> None:
+    """Raise InputError if ``data`` is not text in UTF-8."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    view = memoryview(data)
+    try:
+        for start in range(0, len(data), 1 << 20):
+            decoder.decode(view[start : start + (1 << 20)], start + (1 << 20) >= len(data))
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{shown(path)} must be text in UTF-8",
+            f"bytes that are not ({error.object[error.start : error.start + 4].hex(' ')})",
+            "save it as UTF-8 or give its format",
+        ) from None
+    if b"\0" in data:
+        raise InputError(
+            f"{shown(path)} must be text in UTF-8", "NUL bytes", "save it as plain text"
         )
