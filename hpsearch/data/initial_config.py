@@ -7,10 +7,10 @@ from typing import Final
 
 from hpsearch.data.inspection import Inspection
 
-STEPS: Final = 8_000
+STEPS: Final = 6_000
 """About so many mini-batches train a network to the end."""
 
-FEWEST_EPOCHS, MOST_EPOCHS = 20, 150
+FEWEST_EPOCHS, MOST_EPOCHS = 20, 80
 
 TRAINING_SHARE: Final = 0.64
 """What the shares for test and validation leave."""
@@ -66,7 +66,7 @@ stages:
     narrow: {{margin: 1.0}}
 
 checkpoint: {{every: 1, keep_top: 12, ema_decay: 0.995}}
-ensemble: {{method: greedy, size: 12}}
+ensemble: {{method: {method}, size: 12}}
 """
 
 
@@ -98,6 +98,7 @@ def initial_config(
         task=found.task,
         metric="val_mse" if regression else "val_accuracy",
         loss="squared_error" if regression else "softmax",
+        method="greedy" if regression else "top",  # Accuracy is coarse to be greedy by.
         batch=batch,
         training=training,
         steps=steps,

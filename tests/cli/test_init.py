@@ -55,7 +55,7 @@ def test_sizes_follow_the_rows(tmp_path: Path) -> None:
     sizes = [document["network"]["batch_size"] for document in (small, large)]
     epochs = [document["stages"][-1]["epochs"] for document in (small, large)]
     assert sizes == [32, 128]
-    assert epochs == [150, 40]
+    assert epochs == [80, 30]
 
 
 def test_how_the_file_is_read_is_written_along(tmp_path: Path) -> None:
