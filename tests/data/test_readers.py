@@ -370,6 +370,24 @@ def test_what_is_no_file(name: str) -> None:
     assert repr(name[:20])[:-1] in refusal(Source(name))
 
 
+def test_columns_beside_the_rows_are_no_features_and_come_as_they_are() -> None:
+    frame = pd.DataFrame({"g": ["07", "8"], "x": [1.5, 2.5], "w": [0.5, 2.0], "y": ["u", "v"]})
+    frame.to_csv("t.csv", index=False)
+    frame.to_parquet("t.parquet")
+    frame.to_feather("t.feather")
+    frame.to_json("t.jsonl", orient="records", lines=True)
+    for name in ("t.csv", "t.parquet", "t.feather", "t.jsonl"):
+        table = read(Source(name, beside=("w", "g")))
+        assert table.feature_names == ("x",)
+        assert table.beside["g"].to_pylist() == ["07", "8"]
+        assert [float(value) for value in table.beside["w"].to_pylist()] == [0.5, 2.0]
+        both = read(Source(name, features=("w", "x"), beside=("w", "y")))
+        assert both.feature_names == ("w", "x")
+        assert both.beside["y"].to_pylist() == ["u", "v"]
+        assert "name columns of 't." in refusal(Source(name, beside=("z",)))
+    assert "columns with names" in refusal(Source("iris", beside=("w",)))
+
+
 def test_an_unknown_suffix_asks_for_the_format() -> None:
     assert "add format: one of csv, parquet, jsonl, feather, npz, idx" in refusal(
         Source(write("a.xyz", CSV))

@@ -64,6 +64,12 @@ def read_idx(source: Source) -> Table:
 def array_table(x: NDArray[Any], y: NDArray[Any] | None, source: Source, target: str) -> Table:
     """Return the table of two arrays, after checking their types and shapes."""
     where = shown(source.path)
+    if source.beside:
+        raise InputError(
+            f"{where} must have columns with names",
+            f"none for {listed(source.beside)}",
+            "save a CSV",
+        )
     if x.ndim == 0 or x.dtype.kind not in "biuf":
         raise InputError(
             "features must be an array of real numbers",

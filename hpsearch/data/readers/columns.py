@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,28 +16,49 @@ from workers.errors import InputError
 _TARGETS = ("target", "label", "class", "y")
 
 
-def choose(names: list[str], source: Source, *, named: bool) -> tuple[list[int], int | None]:
-    """Return the columns that are features and the one that is the target, if wanted."""
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Which columns of a file are read: their numbers from 0."""
+
+    features: tuple[int, ...]
+    target: int | None
+    beside: tuple[int, ...]
+
+    @property
+    def columns(self) -> list[int]:
+        """All of them: the features, the target if there is one, those beside."""
+        return [*self.features, *(() if self.target is None else (self.target,)), *self.beside]
+
+
+def choose(names: list[str], source: Source, *, named: bool) -> Chosen:
+    """Return which columns are features, which is the target, if wanted, and which lie beside."""
     twice = [name for name, count in Counter(names).items() if count > 1 and name]
     if named and twice:
         rule = f"column names of {shown(source.path)} must differ"
         raise InputError(rule, f"{listed(twice)} twice", "rename")
+    _check_names(source.beside, names, source)
     target = _find_target(names, source, named=named) if source.labelled else None
+    beside = tuple(names.index(name) for name in source.beside)
     if source.features is None:
-        return _wanted(names, target, source), target
-    return _match(names, source.features, source, named=named), target
+        return Chosen(tuple(_wanted(names, target, source)), target, beside)
+    return Chosen(tuple(_match(names, source.features, source, named=named)), target, beside)
 
 
-def _wanted(names: list[str], target: int | None, source: Source) -> list[int]:
-    """Return all columns with a name but the target and those to drop, which there must be."""
-    unknown = [name for name in (*source.drop, *source.kinds) if name not in names]
+def _check_names(wanted: Sequence[str], names: list[str], source: Source) -> None:
+    unknown = [name for name in wanted if name not in names]
     if unknown:
         raise InputError(
-            f"data.columns and data.drop name columns of {shown(source.path)}",
+            f"data and --keep must name columns of {shown(source.path)}",
             listed(unknown),
             f"choose among {listed(names)}",
         )
-    return [c for c, name in enumerate(names) if c != target and name and name not in source.drop]
+
+
+def _wanted(names: list[str], target: int | None, source: Source) -> list[int]:
+    """Return all columns with a name but the target, those beside and those to drop."""
+    _check_names((*source.drop, *source.kinds), names, source)
+    left = {*source.drop, *source.beside, ""}
+    return [c for c, name in enumerate(names) if c != target and name not in left]
 
 
 def _match(names: list[str], wanted: tuple[str, ...], source: Source, *, named: bool) -> list[int]:
@@ -76,27 +98,26 @@ def _find_target(names: list[str], source: Source, *, named: bool) -> int:
 def table_of(table: pa.Table, source: Source) -> Table:
     """Return the rows of an Arrow table whose columns have names and types."""
     names = list(table.column_names)
-    features, target = choose(names, source, named=True)
-    columns = [*features, *([] if target is None else [target])]
-    chosen = table.select(columns)
-    return assemble(chosen, [names[c] for c in columns], source, labelled=target is not None)
+    chosen = choose(names, source, named=True)
+    return assemble(table.select(chosen.columns), names, chosen, source)
 
 
 def assemble(
-    table: pa.Table, names: Sequence[str], source: Source, *, labelled: bool, typed: bool = True
+    table: pa.Table, names: Sequence[str], chosen: Chosen, source: Source, *, typed: bool = True
 ) -> Table:
-    """Return the rows of an Arrow table; ``names`` are its columns, the target last.
+    """Return the rows of an Arrow table of the chosen columns, ``names`` being the file's.
 
     ``typed`` says that the file tells types. Columns that tell nothing are left out.
     """
-    columns = list(names)
-    target = columns.pop() if labelled else str(source.target)
+    features = len(chosen.features)
+    target = str(source.target) if chosen.target is None else names[chosen.target]
+    first = features + (chosen.target is not None)
     try:
         found = [
-            values_of(table.column(place), name, source, typed=typed)
-            for place, name in enumerate(columns)
+            values_of(table.column(place), names[c], source, typed=typed)
+            for place, c in enumerate(chosen.features)
         ]
-        y = _label_values(table.column(len(columns))) if labelled else None
+        y = None if chosen.target is None else _label_values(table.column(features))
     except (pa.ArrowException, UnicodeDecodeError) as error:  # as a damaged file has it
         rule = f"the values of {shown(source.path)} must be readable"
         raise InputError(rule, shown(error), "replace it") from None
@@ -113,6 +134,7 @@ def assemble(
         typed,
         described if any(column.kind != "number" for column in described) else None,
         tuple(f"{one.column.name}: {one.left_out}" for one in found if one.left_out),
+        {names[c]: table.column(first + place) for place, c in enumerate(chosen.beside)},
     )
 
 

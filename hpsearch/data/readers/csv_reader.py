@@ -2,7 +2,7 @@
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -29,17 +29,16 @@ def read_csv(source: Source) -> Table:
     check_text(data, source.path)
     names, start = _read_names(data, source)
     nameless = [c for c, name in enumerate(names) if not name and source.labelled]
-    features, target = choose(names, source, named=source.header)
-    labels = [] if target is None else [target]
+    chosen = choose(names, source, named=source.header)
+    labels = set() if chosen.target is None else {chosen.target}
     body = pa.py_buffer(data).slice(start)
     sample = data[start : start + SAMPLE]
-    texts = {*labels, *nameless, *_texts(sample, names, features, source)}
-    table = _read(body, names, [*features, *labels, *nameless], texts, source)
+    texts = {*labels, *chosen.beside, *nameless, *_texts(sample, names, chosen.features, source)}
+    columns = list(dict.fromkeys([*chosen.columns, *nameless]))
+    table = _read(body, names, columns, texts, source)
     notes = [_nameless(table.column(str(c)), c, len(names), source) for c in nameless]
-    wanted = [*features, *labels]
-    named = [names[c] for c in wanted]
-    rows = table.select([str(c) for c in wanted])
-    found = assemble(rows, named, source, labelled=target is not None, typed=False)
+    rows = table.select([columns.index(c) for c in chosen.columns])
+    found = assemble(rows, names, chosen, source, typed=False)
     return replace(found, left_out=(*notes, *found.left_out))
 
 
@@ -77,7 +76,9 @@ def _read(
             texts.add(int(cell[1]))
 
 
-def _texts(sample: bytes, names: list[str], features: list[int], source: Source) -> Iterator[int]:
+def _texts(
+    sample: bytes, names: list[str], features: Sequence[int], source: Source
+) -> Iterator[int]:
     """Yield the features that are text in the first rows, or are to be read as text."""
     said = {one.name: one.kind for one in source.known or ()} | dict(source.kinds)
     rows = sample[: sample.rfind(b"\n") + 1] or sample

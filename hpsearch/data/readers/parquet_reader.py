@@ -14,9 +14,9 @@ def read_parquet(source: Source) -> Table:
         with pyarrow.parquet.ParquetFile(path) as file:
             names = [n for n in file.schema_arrow.names if not n.startswith("__index_level_")]
             check_size(source.path, file.metadata.num_rows * len(names) * 8)
-            features, target = choose(names, source, named=True)
-            columns = [names[c] for c in [*features, *([] if target is None else [target])]]
-            table = file.read(columns).select(columns)
+            chosen = choose(names, source, named=True)
+            columns = [names[c] for c in chosen.columns]
+            table = file.read(list(dict.fromkeys(columns))).select(columns)
     except InputError:
         raise
     except Exception as error:  # a damaged file makes Arrow raise almost anything
@@ -25,4 +25,4 @@ def read_parquet(source: Source) -> Table:
             shown(error),
             "replace it or correct format",
         ) from None
-    return assemble(table, columns, source, labelled=target is not None)
+    return assemble(table, names, chosen, source)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from workers.data.columns import Column
@@ -32,7 +33,8 @@ class Source:
     ``features`` names the columns that are wanted (None: all but the target and those to
     ``drop``), and ``labelled`` is false where a target is neither needed nor read. ``kinds`` says
     of what kind columns are, ``known`` of all what they are, and ``missing`` which text is no
-    value; in ``complete`` rows no value may be missing.
+    value; in ``complete`` rows no value may be missing. ``beside`` names columns that are kept as
+    they are beside the rows, and are no features unless these name them too.
     """
 
     path: str
@@ -49,6 +51,7 @@ class Source:
     missing: tuple[str, ...] = MISSING
     known: tuple[Column, ...] | None = None
     complete: bool = False
+    beside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +61,8 @@ class Table:
     ``x`` is (rows, features) of any real type; ``y`` (rows,) of numbers or of objects that
     are text, or (rows, outputs) of numbers, and None if it was not read. ``typed`` is false
     where the file says nothing of types, so that all labels are text at first. ``columns`` are
-    those of ``x`` where some are no numbers, and ``left_out`` says which were and why.
+    those of ``x`` where some are no numbers, and ``left_out`` says which were and why. ``beside``
+    are the columns that the source names so, as the file has them: text where it has no types.
     """
 
     x: NDArray[Any]
@@ -68,6 +72,7 @@ class Table:
     typed: bool = True
     columns: tuple[Column, ...] | None = None
     left_out: tuple[str, ...] = ()
+    beside: Mapping[str, pa.ChunkedArray] = field(default_factory=dict)
 
 
 def shown(value: object) -> str:
