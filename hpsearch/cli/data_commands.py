@@ -12,7 +12,7 @@ def _look(
     """Return what a source is, and its target as a config names it."""
     from hpsearch.data import inspection
     from hpsearch.data.readers.raw_table import Source
-    from workers.data.encoder import Limits
+    from workers.data.categories import Limits
 
     number: Any = int(target) if target is not None and target.isdecimal() else target
     how: dict[str, Any] = {"header": not no_header, "delimiter": delimiter, "target": number}

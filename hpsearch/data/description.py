@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from hpsearch.data.encoding import columns_of
 from hpsearch.data.readers.raw_table import Table
+from workers.data.categories import Limits
 from workers.data.columns import Column
-from workers.data.encoder import Encoder, Limits, fit_encoder
+from workers.data.encoder import Encoder, fit_encoder
 
 FREQUENT: Final = 3
 """So many of a category's values are named."""
@@ -38,8 +39,8 @@ def describe(table: Table, limits: Limits) -> list[Description]:
     columns, rows = columns_of(table), np.asarray(table.x, float)
     encoder = fit_encoder(columns, rows, limits)
     found = [
-        _described(column, _width(column, part), values)
-        for column, part, values in zip(columns, encoder.parts, rows.T, strict=True)
+        _described(column, _inputs(column, part, coded=place in encoder.coded), rows[:, place])
+        for place, (column, part) in enumerate(zip(columns, encoder.parts, strict=True))
     ]
     names = (text.partition(": ") for text in table.left_out)
     return found + [Description(name, why, 0, 0, "", "left out") for name, _, why in names]
@@ -69,20 +70,19 @@ def in_a_line(table: Table) -> str:
     )
 
 
-def _width(column: Column, part: NDArray[np.float64]) -> int:
-    """Return how many inputs a column becomes."""
-    return Encoder((column,), (part,)).width + (column.kind != "category")
-
-
-def _described(column: Column, inputs: int, x: NDArray[np.float64]) -> Description:
+def _described(column: Column, inputs: str, x: NDArray[np.float64]) -> Description:
     known = x[~np.isnan(x)]
     distinct, missing = len(np.unique(known)), int(np.isnan(x).sum())
     kind = "constant" if distinct <= 1 and not missing else column.kind
     text = _texts(column, known)
-    return Description(column.name, kind, missing, distinct, text, _inputs(column, inputs))
+    return Description(column.name, kind, missing, distinct, text, inputs)
 
 
-def _inputs(column: Column, inputs: int) -> str:
+def _inputs(column: Column, part: NDArray[np.float64], *, coded: bool) -> str:
+    """Return what a network gets of a column."""
+    inputs = Encoder((column,), (part,)).width + (column.kind != "category")
+    if coded:
+        return f"a vector for each of {inputs:,}"
     words = {"number": "number", "date": "position and cycles", "category": "one-hot"}
     return f"{inputs} ({words[column.kind]})"
 

@@ -7,8 +7,9 @@ import numpy as np
 from hpsearch.config.sections.data import DataConfig
 from hpsearch.data.readers.raw_table import Table
 from hpsearch.data.splits import Part
+from workers.data.categories import Limits
 from workers.data.columns import Column
-from workers.data.encoder import Encoder, Limits, fit_encoder
+from workers.data.encoder import Encoder, fit_encoder
 
 
 def columns_of(table: Table) -> tuple[Column, ...]:
@@ -21,7 +22,7 @@ def encoder_of(config: DataConfig, table: Table, parts: Mapping[str, Part]) -> E
     complete = not any(_misses(part) for part in parts.values())
     if table.columns is None and complete:
         return None
-    limits = Limits(config.categories.min_frequency, config.categories.max_categories)
+    limits = Limits(**config.categories.model_dump())
     return fit_encoder(columns_of(table), parts["train"].x, limits)
 
 

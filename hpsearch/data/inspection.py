@@ -12,7 +12,7 @@ from hpsearch.data.description import Description, describe, in_a_line
 from hpsearch.data.encoding import columns_of
 from hpsearch.data.readers.formats import BUILTINS, read
 from hpsearch.data.readers.raw_table import Source, Table, shown
-from workers.data.encoder import Limits
+from workers.data.categories import Limits
 
 FEW_ROWS: Final = 10
 """A class with fewer rows can hardly be learned or scored."""

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.data.columns import Column
-from workers.data.dataset import FITTED
+from workers.data.dataset import FITTED, lookups
 from workers.data.encoder import Encoder, prepared
 from workers.data.preprocessing import Preprocessing
 from workers.data.target_scale import TargetScale
@@ -51,6 +51,7 @@ class FittedNetwork:
                 self._prepared(x),
                 features=self.features,
                 outputs=self.outputs,
+                lookups=lookups(self.encoder),
                 statistics=None if self.statistics is None else self.statistics[np.newaxis],
             )
         shares: Floats = probabilities(self.spec.loss, raw)[0]
@@ -115,7 +116,8 @@ def fitted(
         )
     row = arrays[name]
     statistics = arrays.get("averaged.statistics" if averaged else "statistics")
-    plan = layout(spec, features=features, scores=scores(spec.loss, outputs))
+    width = scores(spec.loss, outputs)
+    plan = layout(spec, features=features, scores=width, lookups=lookups(encoder))
     given = [array for array in (row, statistics) if array is not None]
     sizes = [plan.size, plan.statistics] if plan.statistics else [plan.size]
     if [array.shape for array in given] != [(size,) for size in sizes]:

@@ -36,7 +36,8 @@ def check(
     pieces = max(spec.maxout_pieces for spec in networks)
     for spec in [*networks, widest(config.network, space)]:
         largest = replace(spec, activation=bent, maxout_pieces=pieces)
-        plan = layout(largest, features=features, scores=scores(spec.loss, data.outputs))
+        width = scores(spec.loss, data.outputs)
+        plan = layout(largest, features=features, scores=width, lookups=data.lookups)
         activations = 2 * batch * sum(bias.stop - bias.start for bias in plan.biases)
         needed = 4 * len(data.splits) * (copies * plan.size + activations)
         if needed > memory.size_bytes:

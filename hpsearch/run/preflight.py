@@ -75,7 +75,8 @@ def _findings(config: SearchConfig, spec: NetworkSpec, data: Dataset) -> tuple[F
         found.append([])
         for run_check in (check_gradients, check_precision, check_sanity):
             rng = generator(config.study.seed, Purpose.CHECK, split=number)
-            found[-1] += run_check(spec, rows.x_train, rows.y_train, outputs=rows.outputs, rng=rng)
+            shape: dict[str, Any] = {"outputs": rows.outputs, "lookups": rows.lookups}
+            found[-1] += run_check(spec, rows.x_train, rows.y_train, **shape, rng=rng)
     return tuple(_worst(of_splits) for of_splits in zip(*found, strict=True))
 
 

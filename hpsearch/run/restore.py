@@ -21,8 +21,8 @@ def prepare(config: SearchConfig, store: Store, data: Dataset, *, workers: int) 
 
     def parameter_count(spec: NetworkSpec) -> int:
         width = scores(spec.loss, data.outputs)
-        features = data.prepared(spec.preprocess).features
-        return layout(spec, features=features, scores=width).size
+        rows = data.prepared(spec.preprocess)
+        return layout(spec, features=rows.features, scores=width, lookups=rows.lookups).size
 
     search = Search(config, workers=workers, parameter_count=parameter_count)
     stages = [

@@ -41,6 +41,8 @@ CHAINS = {"type": "categorical", "choices": [["standardize"], ["center", "pca"]]
         {"search_space__preprocess": CHAINS},
         {"data": {"columns": {"seen": "category", "weight": "drop"}}},
         {"data": {"features": ["home"]}},
+        {"data": {"categories": {"one_hot_max_size": 0}}, "network__embedding_size": 2},
+        {"data": {"folds": 3, "categories": {"min_frequency": 40, "one_hot_max_size": 1}}},
     ],
     ids=str,
 )

@@ -73,6 +73,7 @@ def test_structure_covers_exactly_what_cannot_vary():
     changed = {
         "preprocess": ("center",),
         "hidden": (3,),
+        "embedding_size": 3,
         "activation": "tanh",
         "maxout_pieces": 3,
         "loss": "hinge",

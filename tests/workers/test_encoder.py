@@ -10,8 +10,9 @@ from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import OneHotEncoder
 
 from workers.data.calendar import cycles
+from workers.data.categories import Limits
 from workers.data.columns import Column, columns_from_json
-from workers.data.encoder import Encoder, Limits, fit_encoder
+from workers.data.encoder import Encoder, fit_encoder
 from workers.errors import CheckpointError
 
 NAN = np.nan

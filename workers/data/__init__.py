@@ -1,3 +1,3 @@
 """The finished data set as workers see it, and what was fitted on its training rows."""
 
-__all__ = ["columns", "dataset", "encoder", "preprocessing", "target_scale"]
+__all__ = ["categories", "columns", "dataset", "encoder", "preprocessing", "target_scale"]

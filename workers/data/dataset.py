@@ -12,9 +12,15 @@ from numpy.typing import NDArray
 from workers.data.encoder import Encoder
 from workers.data.preprocessing import Preprocessing
 from workers.data.target_scale import TargetScale
+from workers.nn.layout import Lookup
 
 FITTED: Final = ("preprocessing.", "targets.", "encoder.")
 """How the names of arrays begin that are no network's, but fitted on the training rows."""
+
+
+def lookups(encoder: Encoder | None) -> tuple[Lookup, ...]:
+    """Return what an encoder's codes are to a network."""
+    return () if encoder is None else tuple(map(Lookup, encoder.code_values))
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +69,11 @@ class Dataset:
     def features(self) -> int:
         """The network's inputs: columns after preprocessing."""
         return int(self.x_train.shape[1])
+
+    @property
+    def lookups(self) -> tuple[Lookup, ...]:
+        """The columns of the inputs that are codes, the last ones, with how many values each."""
+        return lookups(self.encoder)
 
     @property
     def outputs(self) -> int:

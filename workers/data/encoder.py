@@ -3,7 +3,8 @@
 Numbers are what preprocessing goes on with: a number, or a date's position in time, missing
 ones filled with the median of the training rows. Flags are a network's inputs as they are: whether
 a number or a date is missing, a category's value (one input a value), a date's place in its year,
-month, week and day.
+month, week and day. Codes are the values of the categories that have many: a network looks vectors
+up by them.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,23 +14,15 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.data import calendar
+from workers.data import calendar, categories
+from workers.data.categories import Limits
 from workers.data.columns import Column
 from workers.data.preprocessing import Preprocessing
 from workers.errors import CheckpointError
 
 Array = NDArray[np.float64]
 
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Which values of a category get an input; the others share one.
-
-    Those that ``min_frequency`` training rows have or more, the ``max_categories`` most frequent.
-    """
-
-    min_frequency: int = 5
-    max_categories: int = 50
+_LOOKUP: Final = "lookup"
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,10 +32,12 @@ class Encoder:
     A part is float64. Of a number it is ``[fill, flagged]``; of a date ``[fill, flagged, year,
     month, week, day]``, whether missing ones are flagged and which cycles are told; of a category
     ``[missing, other, *places]``: whether these two have an input, and the values that have one.
+    ``coded`` numbers the categories that become codes.
     """
 
     columns: tuple[Column, ...]
     parts: tuple[Array, ...]
+    coded: tuple[int, ...] = ()
 
     def numbers(self, x: NDArray[Any]) -> Array:
         """Return the numbers, ``(rows, columns that are no categories)``, in their order.
@@ -59,24 +54,38 @@ class Encoder:
     def flags(self, x: NDArray[Any]) -> NDArray[np.float32]:
         """Return the flags, ``(rows, flags)``, column by column."""
         found = [np.empty((len(x), 0), np.float32)]
-        for column, part, values in self._each(x):
-            found.append(_FLAGS[column.kind](part, values).astype(np.float32))
+        for place, (column, part, values) in enumerate(self._each(x)):
+            if place not in self.coded:
+                found.append(_FLAGS[column.kind](part, values).astype(np.float32))
         return np.concatenate(found, axis=1)
+
+    def codes(self, x: NDArray[Any]) -> NDArray[np.float32]:
+        """Return the codes, ``(rows, coded columns)``: counted from 0, -1 stands for no vector."""
+        each = self._each(x)
+        found = [categories.codes(*each[place][1:]) for place in self.coded]
+        return np.array(found, np.float32).reshape(len(found), len(x)).T
+
+    @property
+    def code_values(self) -> tuple[int, ...]:
+        """How many values each coded column has."""
+        return tuple(categories.count(self.parts[place]) for place in self.coded)
 
     @property
     def width(self) -> int:
-        """How many flags there are."""
-        return int(self.flags(np.zeros((1, len(self.columns)))).shape[1])
+        """How many flags and codes there are."""
+        row = np.zeros((1, len(self.columns)))
+        return int(self.flags(row).shape[1]) + len(self.coded)
 
     def _each(self, x: NDArray[Any]) -> list[tuple[Column, Array, Array]]:
         rows = np.asarray(x, np.float64)
         return list(zip(self.columns, self.parts, rows.T, strict=True))
 
     def to_arrays(self) -> dict[str, Array]:
-        """Return the arrays by name: ``0.number``, ``1.category``, ..."""
+        """Return the arrays by name: ``0.number``, ``1.category``, ``2.lookup``, ..."""
+        kinds = [column.kind for column in self.columns]
         return {
-            f"{place}.{column.kind}": part
-            for place, (column, part) in enumerate(zip(self.columns, self.parts, strict=True))
+            f"{place}.{_LOOKUP if place in self.coded else kind}": part
+            for place, (kind, part) in enumerate(zip(kinds, self.parts, strict=True))
         }
 
     @classmethod
@@ -90,14 +99,18 @@ class Encoder:
         CheckpointError
             If these are not the parts of such columns.
         """
-        names = [f"{place}.{column.kind}" for place, column in enumerate(columns)]
+        coded = tuple(n for n in range(len(columns)) if f"{n}.{_LOOKUP}" in arrays)
+        kinds = [_LOOKUP if n in coded else column.kind for n, column in enumerate(columns)]
+        names = [f"{place}.{kind}" for place, kind in enumerate(kinds)]
         if sorted(names) != sorted(arrays):
             raise CheckpointError("the encoder's arrays are not those of the columns")
         parts = tuple(np.asarray(arrays[name]) for name in names)
-        for name, part, column in zip(names, parts, columns, strict=True):
-            if part.dtype != np.float64 or part.ndim != 1 or not _fits(part, column):
+        for place, (part, column) in enumerate(zip(parts, columns, strict=True)):
+            fits = part.dtype == np.float64 and part.ndim == 1 and _fits(part, column)
+            if not fits or (place in coded and column.kind != "category"):
+                name = names[place]
                 raise CheckpointError(f"the encoder's array {name} is not that of its column")
-        return cls(tuple(columns), parts)
+        return cls(tuple(columns), parts, coded)
 
 
 def fit_encoder(columns: Sequence[Column], x: NDArray[Any], limits: Limits) -> Encoder:
@@ -108,16 +121,22 @@ def fit_encoder(columns: Sequence[Column], x: NDArray[Any], limits: Limits) -> E
     """
     rows = np.asarray(x, np.float64)
     parts = [_FITS[c.kind](values, limits) for c, values in zip(columns, rows.T, strict=True)]
-    return Encoder(tuple(columns), tuple(parts))
+    coded = [
+        place
+        for place, (column, part) in enumerate(zip(columns, parts, strict=True))
+        if column.kind == "category" and categories.count(part) > limits.one_hot_max_size
+    ]
+    return Encoder(tuple(columns), tuple(parts), tuple(coded))
 
 
 def prepared(
     x: NDArray[Any], encoder: Encoder | None, preprocessing: Preprocessing
 ) -> NDArray[np.float32]:
-    """Return a network's inputs: the numbers, preprocessed, and then the flags."""
+    """Return a network's inputs: the numbers, preprocessed, then the flags, and then the codes."""
     if encoder is None:
         return preprocessing.transform(x)
-    return np.concatenate([preprocessing.transform(encoder.numbers(x)), encoder.flags(x)], axis=1)
+    parts = [preprocessing.transform(encoder.numbers(x)), encoder.flags(x), encoder.codes(x)]
+    return np.concatenate(parts, axis=1)
 
 
 def _fit_number(values: Array, limits: Limits) -> Array:
@@ -133,18 +152,6 @@ def _fit_date(values: Array, limits: Limits) -> Array:
     return np.concatenate([_fit_number(values, limits), np.array(varies, np.float64)])
 
 
-def _fit_category(values: Array, limits: Limits) -> Array:
-    missing = np.isnan(values)
-    places, counts = np.unique(values[~missing & (values >= 0)], return_counts=True)
-    often = np.flatnonzero(counts >= limits.min_frequency)
-    chosen = often[np.argsort(-counts[often], kind="stable")][: limits.max_categories]
-    kept = np.sort(places[chosen])
-    other = bool((~missing & ~np.isin(values, kept)).any())
-    if len(kept) + other + missing.any() == 1:  # The same in all rows.
-        return np.zeros(2)
-    return np.concatenate([[float(missing.any()), float(other)], kept])
-
-
 def _flag_missing(part: Array, values: Array) -> Array:
     return np.isnan(values)[:, np.newaxis][:, : int(part[1])].astype(np.float64)
 
@@ -156,16 +163,6 @@ def _flag_date(part: Array, values: Array) -> Array:
     return np.concatenate([_flag_missing(part, values), *waves], axis=1)
 
 
-def _flag_category(part: Array, values: Array) -> Array:
-    (missing, other), kept = part[:2].astype(bool), part[2:]
-    found = values[:, np.newaxis] == kept
-    gone, rest = np.isnan(values), ~found.any(axis=1)
-    if missing:
-        rest = rest & ~gone
-    extra = [flags[:, np.newaxis] for flags, there in ((gone, missing), (rest, other)) if there]
-    return np.concatenate([found, *extra], axis=1).astype(np.float64)
-
-
 def _fits(part: Array, column: Column) -> bool:
     if not np.isfinite(part).all():
         return False
@@ -174,22 +171,16 @@ def _fits(part: Array, column: Column) -> bool:
         return len(part) == (2 if column.kind == "number" else 6) and bool(
             np.isin(bits, (0, 1)).all()
         )
-    places = part[2:]
-    inside = bool(np.isin(places, np.arange(len(column.values))).all())
-    return (
-        len(part) > 1
-        and inside
-        and bool((np.diff(places) > 0).all() and np.isin(part[:2], (0, 1)).all())
-    )
+    return categories.fits(part, len(column.values))
 
 
 _FITS: Final[Mapping[str, Callable[[Array, Limits], Array]]] = {
     "number": _fit_number,
     "date": _fit_date,
-    "category": _fit_category,
+    "category": categories.fit,
 }
 _FLAGS: Final[Mapping[str, Callable[[Array, Array], Array]]] = {
     "number": _flag_missing,
     "date": _flag_date,
-    "category": _flag_category,
+    "category": categories.one_hot,
 }

@@ -19,7 +19,8 @@ NARROW: Final = 32
 class Tensor:
     """One named tensor of a layer: ``row[start:stop].reshape(shape)``.
 
-    ``turned`` are weights that lie as ``(units, inputs)``.
+    ``turned`` are weights that lie as ``(units, inputs)``. A table of vectors is ``(values,
+    embedding size)``.
     """
 
     name: str
@@ -36,25 +37,41 @@ class Tensor:
 
 
 @dataclass(frozen=True, slots=True)
+class Lookup:
+    """Inputs that are codes: ``columns`` of them share a table of ``values`` vectors."""
+
+    values: int
+    columns: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Layout:
-    """All tensors of a row: every layer's weights, then the biases, then the scales.
+    """All tensors of a row: tables, every layer's weights, then the biases, then the scales.
 
     ``weights[l]`` has shape ``(inputs, units)``, or ``(units, inputs)`` in later layers of
     at most ``NARROW`` units: so the two products of their backward pass take a third less
     time. The first layer needs but one of these, and in wide ones it makes no difference.
     ``scales`` is empty without batch normalization. ``widths`` counts the inputs of each
-    layer and, last, the scores.
+    layer and, last, the scores. ``tables`` are the vectors of the ``lookups``, by which the codes
+    at the end of a network's ``features`` become inputs of the first layer.
     """
 
     weights: tuple[Tensor, ...]
     biases: tuple[Tensor, ...]
     scales: tuple[Tensor, ...]
     widths: tuple[int, ...]
+    features: int
+    tables: tuple[Tensor, ...] = ()
+    lookups: tuple[Lookup, ...] = ()
 
     @property
     def tensors(self) -> tuple[Tensor, ...]:
         """All tensors in the order of the row."""
-        return self.weights + self.biases + self.scales
+        return self.tables + self.weights + self.biases + self.scales
+
+    def fan_in(self, tensor: Tensor) -> int:
+        """Return from how many values a unit of the tensor's layer is made; of a vector, one."""
+        return 1 if tensor in self.tables else self.widths[tensor.layer]
 
     @property
     def size(self) -> int:
@@ -72,8 +89,12 @@ class Layout:
         return 2 * sum(tensor.stop - tensor.start for tensor in self.scales)
 
 
-def layout(spec: NetworkSpec, *, features: int, scores: int) -> Layout:
+def layout(
+    spec: NetworkSpec, *, features: int, scores: int, lookups: tuple[Lookup, ...] = ()
+) -> Layout:
     """Return where the tensors of a network with these inputs and scores lie.
+
+    The codes of the ``lookups`` are the last of the ``features``.
 
     >>> spec = NetworkSpec(hidden=(5,))
     >>> [(t.name, t.start) for t in layout(spec, features=4, scores=3).tensors]
@@ -82,9 +103,12 @@ def layout(spec: NetworkSpec, *, features: int, scores: int) -> Layout:
     [(4, 5), (3, 5)]
     """
     pieces = spec.maxout_pieces if spec.activation == "maxout" else 1
-    widths = (features, *spec.hidden, scores)
+    codes, size = sum(lookup.columns for lookup in lookups), spec.embedding_size
+    widths = (features - codes + codes * size, *spec.hidden, scores)
     units = [*(pieces * width for width in spec.hidden), scores]
-    shapes: list[tuple[str, int, tuple[int, ...], bool]] = []
+    shapes: list[tuple[str, int, tuple[int, ...], bool]] = [
+        ("table", number, (lookup.values, size), False) for number, lookup in enumerate(lookups)
+    ]
     for layer, (inputs, width) in enumerate(zip(widths, units, strict=False)):
         turned = layer > 0 and width <= NARROW
         shapes.append(("weights", layer, (width, inputs) if turned else (inputs, width), turned))
@@ -96,12 +120,15 @@ def layout(spec: NetworkSpec, *, features: int, scores: int) -> Layout:
         stop = start + math.prod(shape)
         tensors.append(Tensor(f"{name}.{layer}", layer, shape, start, stop, turned))
         start = stop
-    count = len(units)
+    tables, rest, count = tensors[: len(lookups)], tensors[len(lookups) :], len(units)
     return Layout(
-        tuple(tensors[:count]),
-        tuple(tensors[count : 2 * count]),
-        tuple(tensors[2 * count :]),
+        tuple(rest[:count]),
+        tuple(rest[count : 2 * count]),
+        tuple(rest[2 * count :]),
         widths,
+        features,
+        tuple(tables),
+        lookups,
     )
 
 

@@ -24,6 +24,8 @@ class NetworkSpec:
         The chain of steps on the inputs, by which the data is chosen; None: the data's own.
     hidden
         Units of each hidden layer; ``()`` is a linear model.
+    embedding_size
+        How long the vectors are that stand for the values of a category with many.
     activation, maxout_pieces
         The hidden layers' nonlinearity, and how many linear pieces a maxout unit has.
     leaky_slope, elu_alpha
@@ -76,6 +78,7 @@ class NetworkSpec:
 
     preprocess: tuple[str, ...] | None = None
     hidden: Annotated[tuple[Count, ...], Len(0, 100)] = (64,)
+    embedding_size: Count = 8
     activation: str = "relu"
     maxout_pieces: Annotated[int, Ge(2)] = 2
     loss: str = "softmax"
@@ -119,6 +122,7 @@ class NetworkSpec:
 STRUCTURAL: Final = (
     "preprocess",
     "hidden",
+    "embedding_size",
     "activation",
     "maxout_pieces",
     "loss",

@@ -26,13 +26,15 @@ _PREFIX = "split"
 def stacks(data: Dataset, spec: NetworkSpec) -> list[list[int]]:
     """Return the splits' numbers, in lists of those whose networks train as one stack.
 
-    These have equally many rows and features, and networks of at most `STACKED` parameters.
+    These have equally many rows and features, tables of equal size, and networks of at most
+    `STACKED` parameters.
     """
     groups: dict[Any, list[int]] = {}
     for number, split in enumerate(data.splits):
-        size = plan([spec], features=split.features, outputs=data.outputs).size
+        inputs: Any = {"features": split.features, "lookups": split.lookups}
+        size = plan([spec], **inputs, outputs=data.outputs).size
         alone = number if size > STACKED else None
-        shape = (split.x_train.shape, split.x_validation.shape, alone)
+        shape = (split.x_train.shape, split.x_validation.shape, split.lookups, alone)
         groups.setdefault(shape, []).append(number)
     return list(groups.values())
 

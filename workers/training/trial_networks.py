@@ -105,6 +105,7 @@ class _Stack:
         self._learner = Learner(
             [trial.spec for _ in numbers for trial in trials],
             features=self._data[0].features,
+            lookups=self._data[0].lookups,
             outputs=data.outputs,
             epochs=trials[0].epochs,
             rows=self._data[0].rows,

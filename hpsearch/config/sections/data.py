@@ -14,13 +14,16 @@ ColumnKind = Literal["number", "category", "date", "drop"]
 
 
 class CategoryConfig(Section):
-    """Which values of a category get an input of their own; the others share one.
+    """Which values of a category count by themselves, and which columns become codes.
 
-    Those of ``min_frequency`` training rows or more, the ``max_categories`` most frequent of them.
+    Values of ``min_frequency`` training rows or more count, the ``max_categories`` most frequent
+    of them; the others share one. A column of up to ``one_hot_max_size`` values becomes an input
+    a value, of one with more a network learns a vector a value: see ``network.embedding_size``.
     """
 
     min_frequency: Count = 5
-    max_categories: Annotated[int, Ge(1), Le(1000)] = 50
+    max_categories: Annotated[int, Ge(1), Le(100_000)] = 1000
+    one_hot_max_size: Annotated[int, Ge(0), Le(1000)] = 50
 
 
 class SplitConfig(Section):

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from workers.nn.checks.checked_losses import Loss, data_loss, penalty_loss
 from workers.nn.checks.numerical_derivatives import relative_error
 from workers.nn.families.initializers import initial
-from workers.nn.layout import Floats, Tensor
+from workers.nn.layout import Floats, Lookup, Tensor
 from workers.nn.network.stack import Stack, plan, stack
 from workers.nn.spec import NetworkSpec
 from workers.nn.training.learner import Learner
@@ -78,6 +78,7 @@ def check_gradients(
     y: NDArray[Any],
     *,
     outputs: int,
+    lookups: tuple[Lookup, ...] = (),
     rng: np.random.Generator,
 ) -> list[Finding]:
     """Check every tensor at the initial parameters and after two epochs of training.
@@ -86,8 +87,8 @@ def check_gradients(
     """
     few = rng.choice(len(x), min(POINTS, len(x)), replace=False)
     some = rng.permutation(len(x))[:BURN_IN]
-    burnt = _burn_in(spec, x[some], y[some], outputs=outputs, rng=rng)
-    layout = plan([spec], features=x.shape[1], outputs=outputs)
+    burnt = _burn_in(spec, x[some], y[some], outputs=outputs, lookups=lookups, rng=rng)
+    layout = plan([spec], features=x.shape[1], outputs=outputs, lookups=lookups)
     first = initial(spec, layout, rng=rng)
     findings: list[Finding] = []
     for moment, row in (("initial", first), ("after burn-in", burnt)):
@@ -108,12 +109,14 @@ def _burn_in(
     y: NDArray[Any],
     *,
     outputs: int,
+    lookups: tuple[Lookup, ...] = (),
     rng: np.random.Generator,
 ) -> Floats:
     learner = Learner(
         [replace(spec, swa_fraction=0.0)],
         features=x.shape[1],
         outputs=outputs,
+        lookups=lookups,
         epochs=2,
         rows=len(x),
         ema_decay=0.0,

@@ -17,7 +17,7 @@ from workers.nn.checks.gradient_check import Finding
 from workers.nn.families.initializers import initial
 from workers.nn.families.losses import LOSSES
 from workers.nn.families.optimizers import OPTIMIZERS
-from workers.nn.layout import Floats, Layout
+from workers.nn.layout import Floats, Layout, Lookup
 from workers.nn.network.evaluation import targets
 from workers.nn.network.network import Passes, loss_calls
 from workers.nn.network.stack import plan, stack
@@ -38,13 +38,14 @@ def check_precision(
     y: NDArray[Any],
     *,
     outputs: int,
+    lookups: tuple[Lookup, ...] = (),
     rng: np.random.Generator,
 ) -> list[Finding]:
     """Check gradients and updates of some steps at the spec's rate, of L-BFGS one iteration."""
     spec = replace(
         spec, schedule="constant", warmup_epochs=0.0, swa_fraction=0.0, lbfgs_iterations=1
     )
-    layout = plan([spec], features=x.shape[1], outputs=outputs)
+    layout = plan([spec], features=x.shape[1], outputs=outputs, lookups=lookups)
     first = initial(spec, layout, rng=rng)
     size = len(x) if isinstance(spec.batch_size, str) else spec.batch_size
     some = [rng.permutation(len(x))[: min(size, ROWS)] for _ in range(STEPS)]

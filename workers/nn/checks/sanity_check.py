@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from workers.nn.checks.gradient_check import Finding, Verdict
 from workers.nn.families.initializers import initial
 from workers.nn.families.losses import LOSSES
+from workers.nn.layout import Lookup
 from workers.nn.network.evaluation import metrics, raw_scores
 from workers.nn.network.regularizers import penalty
 from workers.nn.network.stack import plan, stack
@@ -27,10 +28,11 @@ def check_sanity(
     y: NDArray[Any],
     *,
     outputs: int,
+    lookups: tuple[Lookup, ...] = (),
     rng: np.random.Generator,
 ) -> list[Finding]:
     """Check the initial loss against chance, the penalty's effect, and 20 examples learned."""
-    layout = plan([spec], features=x.shape[1], outputs=outputs)
+    layout = plan([spec], features=x.shape[1], outputs=outputs, lookups=lookups)
     row = initial(spec, layout, rng=rng)
     some = rng.permutation(len(x))[:256]
     net = stack([spec], row[np.newaxis].copy(), layout)
@@ -54,7 +56,7 @@ def check_sanity(
             "right" if total > losses[0] else "wrong",
             remark=f"{losses[0]:.4g} without",
         ),
-        _tiny_subset(spec, x, y, outputs=outputs, rng=rng),
+        _tiny_subset(spec, x, y, outputs=outputs, lookups=lookups, rng=rng),
     ]
 
 
@@ -80,6 +82,7 @@ def _tiny_subset(
     y: NDArray[Any],
     *,
     outputs: int,
+    lookups: tuple[Lookup, ...] = (),
     rng: np.random.Generator,
 ) -> Finding:
     """Learn 20 examples without regularization, at several multiples of the spec's rate."""
@@ -102,6 +105,7 @@ def _tiny_subset(
         [replace(plain, learning_rate=spec.learning_rate * factor) for factor in FACTORS],
         features=x.shape[1],
         outputs=outputs,
+        lookups=lookups,
         epochs=EPOCHS,
         rows=len(x),
         ema_decay=0.0,

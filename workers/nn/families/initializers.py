@@ -53,9 +53,13 @@ INITIALIZERS: Final[Mapping[str, Initializer]] = {
 def initial(spec: NetworkSpec, layout: Layout, *, rng: np.random.Generator) -> Floats:
     """Return a member's first row of parameters: random weights, zero biases, unit scales.
 
-    A maxout unit's fan-out counts all its pieces.
+    A maxout unit's fan-out counts all its pieces. A table's vectors are drawn from ``N(0, 1/size)``
+    whatever the initializer: about as long as the rows of the one-hot code that they replace.
     """
     row = np.zeros(layout.size)
+    for table in layout.tables:
+        vectors = rng.standard_normal(table.shape) / math.sqrt(table.shape[1])
+        row[table.start : table.stop] = vectors.ravel()
     for tensor in layout.weights:
         weights = views(row[np.newaxis], tensor)
         weights[...] = INITIALIZERS[spec.initializer](rng, weights.shape, spec.initial_scale)

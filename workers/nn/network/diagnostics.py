@@ -27,7 +27,9 @@ class Probe:
     def __init__(self, net: Stack) -> None:
         self._net = net
         self._sums = [np.zeros((3, net.members, width)) for width in net.layout.widths[1:]]
-        self._bounds = np.array([0, *(tensor.stop for tensor in net.layout.weights)])
+        self._bounds = np.array(
+            [net.layout.weights[0].start, *(tensor.stop for tensor in net.layout.weights)]
+        )
         self._squares = np.full((3, net.members, len(self._sums)), np.nan)
         self._before = net.rows[:, :0]
         self._rows = 0

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from workers.errors import InputError
 from workers.nn.families.losses import LOSSES, probabilities
-from workers.nn.layout import Floats, Integers
+from workers.nn.layout import Floats, Integers, Lookup
 from workers.nn.metrics.metrics import told
 from workers.nn.network.diagnostics import Probe
 from workers.nn.network.network import Passes
@@ -27,6 +27,7 @@ def predict(
     *,
     features: int,
     outputs: int,
+    lookups: tuple[Lookup, ...] = (),
     statistics: Floats | None = None,
 ) -> Floats:
     """Return raw scores ``(members, rows, scores)`` of stored rows of parameters.
@@ -34,7 +35,7 @@ def predict(
     The specs share one structure; ``rows`` is ``(members, parameters)``. With batch
     normalization ``statistics`` ``(members, statistics)`` belong to the rows.
     """
-    layout = plan(specs, features=features, outputs=outputs)
+    layout = plan(specs, features=features, outputs=outputs, lookups=lookups)
     if statistics is not None:
         statistics = np.array(statistics)
     return raw_scores(stack(specs, np.array(rows), layout, statistics=statistics), x)

@@ -14,23 +14,18 @@ from numpy.typing import NDArray
 from workers.nn.families.activations import ACTIVATIONS
 from workers.nn.families.losses import LOSSES
 from workers.nn.layout import Floats, Integers, views
+from workers.nn.network.lookup import looked_up, looked_up_back
 from workers.nn.network.normalization import normalize, normalize_back, standardize
-from workers.nn.network.products import Call, product, product_turned, turned
+from workers.nn.network.products import (
+    Call,
+    flat,
+    operands,
+    product,
+    product_turned,
+    turned,
+)
 from workers.nn.network.regularizers import Keys, dropout
 from workers.nn.network.stack import Stack
-
-
-def _flat(values: Floats) -> Floats:
-    return values[0] if len(values) == 1 else values
-
-
-def _operands(below: Floats, out: Floats, weights: Floats) -> tuple[Floats, Floats, Floats]:
-    """Return views for a product in which the members of a split share its inputs."""
-    splits = len(below)
-    if splits in (1, len(out)):
-        return _flat(below), _flat(out), weights
-    parts = [a.reshape(splits, -1, *a.shape[1:]) for a in (out, weights)]
-    return below[:, np.newaxis], parts[0], parts[1]
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,10 +68,14 @@ class Passes:
     ) -> None:
         self.net, self.batch, self.clock = net, batch, clock
         self._training, self._keys = training, keys
-        self.inputs = np.empty((net.splits, batch, net.layout.widths[0]), net.rows.dtype)
+        self.inputs = np.empty((net.splits, batch, net.layout.features), net.rows.dtype)
         self.forward: list[Call] = []
         self._steps: list[_Step] = []
-        below, _ = self._dropped(self.inputs, 0)
+        below, self._tables = self.inputs, bool(net.layout.tables)
+        if self._tables:
+            below = self._empty(net.layout.widths[0])
+            self.forward.append(looked_up(net, self.inputs, below))
+        below, self._input_mask = self._dropped(below, 0)
         for layer in range(len(net.layout.weights) - 1):
             below = self._hidden(layer, below)
         self._below, self.scores = below, self._product(len(self._steps), below)
@@ -121,7 +120,7 @@ class Passes:
         tensor = self.net.layout.weights[layer]
         weights = views(self.net.rows, tensor)
         z = self._empty(weights.shape[-1])
-        inputs, out, weights = _operands(below, z, weights)
+        inputs, out, weights = operands(below, z, weights)
         self.forward += product(inputs, weights, out)
         return z
 
@@ -145,7 +144,10 @@ class Passes:
             d = np.empty_like(step.out)
             calls += self._product_back(layer + 1, below, slope, d)
             below, slope = step.below, self._hidden_back(layer, step, d, calls)
-        return calls + self._product_back(0, below, slope, None)
+        calls += self._product_back(0, below, slope, None)
+        if self._tables:
+            calls += looked_up_back(self.net, slope, self.inputs, self._input_mask)
+        return calls
 
     def _hidden_back(self, layer: int, step: _Step, d: Floats, calls: list[Call]) -> Floats:
         """Add the calls from a layer's gradient to that of its products, which is returned."""
@@ -164,13 +166,13 @@ class Passes:
         self, layer: int, below: Floats, d: Floats, gradient: Floats | None
     ) -> list[Call]:
         tensor = self.net.layout.weights[layer]
-        x, slope, into = _operands(below, d, views(self.net.gradient, tensor))
+        x, slope, into = operands(below, d, views(self.net.gradient, tensor))
         if tensor.turned:
             calls = product(turned(slope), x, turned(into))
         else:
             calls = product(turned(x), slope, into)
         if gradient is not None:
-            weights, out = views(self.net.rows, tensor), _flat(gradient)
+            weights, out = views(self.net.rows, tensor), flat(gradient)
             if tensor.turned:
                 calls += product(slope, turned(weights), out)
             else:

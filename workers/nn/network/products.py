@@ -23,6 +23,20 @@ _BLOCK: Final = 16
 _ROWS_THAT_PAY: Final = 32
 
 
+def flat(values: Floats) -> Floats:
+    """Return a lone member's matrix, or the stack of several as it is."""
+    return values[0] if len(values) == 1 else values
+
+
+def operands(below: Floats, out: Floats, weights: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return views for a product in which the members of a split share its inputs."""
+    splits = len(below)
+    if splits in (1, len(out)):
+        return flat(below), flat(out), weights
+    parts = [a.reshape(splits, -1, *a.shape[1:]) for a in (out, weights)]
+    return below[:, np.newaxis], parts[0], parts[1]
+
+
 def turned(values: Floats) -> Floats:
     """Return every member's matrix transposed, as a view."""
     return np.swapaxes(values, -1, -2)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from workers.errors import InputError
 from workers.nn.families.activations import ACTIVATIONS
 from workers.nn.families.losses import LOSSES, scores
-from workers.nn.layout import Floats, Integers, Layout, layout
+from workers.nn.layout import Floats, Integers, Layout, Lookup, layout
 from workers.nn.spec import NetworkSpec, rates, structure
 
 
@@ -43,7 +43,13 @@ class Stack:
         return len(self.rows)
 
 
-def plan(specs: Sequence[NetworkSpec], *, features: int, outputs: int) -> Layout:
+def plan(
+    specs: Sequence[NetworkSpec],
+    *,
+    features: int,
+    outputs: int,
+    lookups: tuple[Lookup, ...] = (),
+) -> Layout:
     """Return the layout that specs of one structure share.
 
     Raises
@@ -59,7 +65,8 @@ def plan(specs: Sequence[NetworkSpec], *, features: int, outputs: int) -> Layout
             f"{structure(first)} and {structure(different[0])}",
             "group trials by structure",
         )
-    return layout(first, features=features, scores=scores(first.loss, outputs))
+    width = scores(first.loss, outputs)
+    return layout(first, features=features, scores=width, lookups=lookups)
 
 
 def stack(

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.nn.families.initializers import initial as initial_row
-from workers.nn.layout import Floats, Integers
+from workers.nn.layout import Floats, Integers, Lookup
 from workers.nn.network import evaluation
 from workers.nn.network.diagnostics import Probe
 from workers.nn.network.stack import Stack, plan
@@ -26,8 +26,8 @@ class Learner:
     ----------
     specs
         One per member, of equal structure; those of the first split first.
-    features, outputs
-        Columns of the inputs; classes or target columns.
+    features, outputs, lookups
+        Columns of the inputs; classes or target columns; those of the inputs that are codes.
     epochs
         The whole budget, for schedules.
     rows
@@ -57,10 +57,11 @@ class Learner:
         rows: int,
         ema_decay: float,
         initial: Sequence[np.random.Generator],
+        lookups: tuple[Lookup, ...] = (),
         splits: int = 1,
         dtype: type[np.floating[Any]] = np.float32,
     ) -> None:
-        self._layout = plan(specs, features=features, outputs=outputs)
+        self._layout = plan(specs, features=features, outputs=outputs, lookups=lookups)
         self._sizes, self._epochs, self._epoch = {"rows": rows, "outputs": outputs}, epochs, 0
         first = [
             initial_row(spec, self._layout, rng=rng)
@@ -107,8 +108,7 @@ class Learner:
             What watches the layers.
         """
         past, self._epoch = self._state, epoch
-        inputs = [np.asarray(rows, past.rows.dtype) for rows in _each(x)]
-        orders = np.atleast_2d(order)
+        inputs, orders = [np.asarray(r, past.rows.dtype) for r in _each(x)], np.atleast_2d(order)
         losses = self._engine.run(
             inputs, _each(y), orders, epoch=epoch, keys=dropout_keys, part=part, probe=probe
         )

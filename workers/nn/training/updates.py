@@ -70,7 +70,7 @@ def update_calls(
     if limits.any():
         calls += [
             partial(shorten, rows, t.start, t.shape[0], t.shape[1], t.turned, limits)
-            for t in plan.weights
+            for t in plan.tables + plan.weights
         ]
     if state.ema_decay:
         calls.append(partial(averaging.track, state.ema, rows, state.ema_decay))
@@ -94,7 +94,7 @@ def _segments(state: TrainingState, plan: Layout, per_tensor: bool) -> tuple[NDA
         for t in plan.tensors
     ]
     scales = [
-        [plan.widths[t.layer] ** -0.5 if spec.fan_in_scaling else 1 for t in plan.tensors]
+        [plan.fan_in(t) ** -0.5 if spec.fan_in_scaling else 1 for t in plan.tensors]
         for spec in state.specs
     ]
     return np.array(segments), np.array(scales, kind)
