@@ -26,6 +26,7 @@ ROOMS = (
     "hpsearch.config",
     "hpsearch.data.readers",
     "hpsearch.data",
+    "hpsearch.data.inspection",
     "hpsearch.storage.sqlite",
     "hpsearch.storage",
     "hpsearch.narrowing",

@@ -10,7 +10,7 @@ def _look(
     source: str, target: str | None, no_header: bool, delimiter: str, task: str | None
 ) -> Any:
     """Return what a source is, and its target as a config names it."""
-    from hpsearch.data import inspection
+    from hpsearch.data.inspection import inspection
     from hpsearch.data.readers.raw_table import Source
     from workers.data.categories import Limits
 
@@ -59,7 +59,7 @@ def init(source: str, target: str, task: str | None, **how: Any) -> None:
     SOURCE is a file or a built-in data set.
     """
     from hpsearch.config import documents, loading
-    from hpsearch.data.initial_config import initial_config
+    from hpsearch.data.inspection.initial_config import initial_config
 
     found, column = _look(source, target, task=task, **how)
     options = {"header": not how["no_header"], "delimiter": how["delimiter"]}

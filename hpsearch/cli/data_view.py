@@ -3,7 +3,7 @@
 from rich.console import Console
 
 from hpsearch.cli.text_tables import new_table, print_table
-from hpsearch.data.inspection import Inspection
+from hpsearch.data.inspection.inspection import Inspection
 
 
 def show_inspection(found: Inspection) -> None:

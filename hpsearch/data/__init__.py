@@ -1,3 +1,3 @@
 """From a source's rows to labelled splits, preprocessed for training."""
 
-__all__ = ["datasets", "initial_config", "inspection", "label_types", "old_digest", "rows"]
+__all__ = ["datasets", "encoding", "label_types", "old_digest", "rows"]

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from hpsearch.config.sections.data import DataConfig
-from hpsearch.data.description import in_a_line
-from hpsearch.data.encoding import encoder_of
+from hpsearch.data.encoding import encoder_of, in_a_line
 from hpsearch.data.labels import Labels, encode
 from hpsearch.data.readers.formats import read
 from hpsearch.data.readers.raw_table import Source, Table

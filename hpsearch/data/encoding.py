@@ -1,5 +1,6 @@
 """The encoder of a split: what makes numbers and flags of its raw rows."""
 
+from collections import Counter
 from collections.abc import Mapping
 
 import numpy as np
@@ -28,3 +29,31 @@ def encoder_of(config: DataConfig, table: Table, parts: Mapping[str, Part]) -> E
 
 def _misses(part: Part) -> bool:
     return part.x.dtype.kind == "f" and bool(np.isnan(part.x).any())
+
+
+def in_a_line(table: Table) -> str:
+    """Return what the features are in a line.
+
+    Such as ``20 columns: 15 numbers, 5 categories (31 values); 455 missing values filled``.
+    """
+    columns = columns_of(table)
+    kinds: Counter[str] = Counter(column.kind for column in columns)
+    values = sum(len(column.values) for column in columns)
+    parts = [
+        f"{_count(kinds[kind], one, many)}{f' ({values} values)' * (kind == 'category')}"
+        for kind, one, many in (
+            ("number", "number", "numbers"),
+            ("category", "category", "categories"),
+            ("date", "date", "dates"),
+        )
+        if kinds[kind]
+    ]
+    text = f"{_count(len(columns), 'column', 'columns')}: {', '.join(parts)}"
+    missing = int(np.isnan(table.x).sum()) if table.x.dtype.kind == "f" else 0
+    return (
+        f"{text}; {_count(missing, 'missing value', 'missing values')} filled" if missing else text
+    )
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}"

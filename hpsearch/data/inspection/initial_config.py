@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-from hpsearch.data.inspection import Inspection
+from hpsearch.data.inspection.inspection import Inspection
 
 STEPS: Final = 6_000
 """About so many mini-batches train a network to the end."""

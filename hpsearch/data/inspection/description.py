@@ -46,30 +46,6 @@ def describe(table: Table, limits: Limits) -> list[Description]:
     return found + [Description(name, why, 0, 0, "", "left out") for name, _, why in names]
 
 
-def in_a_line(table: Table) -> str:
-    """Return what the features are in a line.
-
-    Such as ``20 columns: 15 numbers, 5 categories (31 values); 455 missing values filled``.
-    """
-    columns = columns_of(table)
-    kinds: Counter[str] = Counter(column.kind for column in columns)
-    values = sum(len(column.values) for column in columns)
-    parts = [
-        f"{_count(kinds[kind], one, many)}{f' ({values} values)' * (kind == 'category')}"
-        for kind, one, many in (
-            ("number", "number", "numbers"),
-            ("category", "category", "categories"),
-            ("date", "date", "dates"),
-        )
-        if kinds[kind]
-    ]
-    text = f"{_count(len(columns), 'column', 'columns')}: {', '.join(parts)}"
-    missing = int(np.isnan(table.x).sum()) if table.x.dtype.kind == "f" else 0
-    return (
-        f"{text}; {_count(missing, 'missing value', 'missing values')} filled" if missing else text
-    )
-
-
 def _described(column: Column, inputs: str, x: NDArray[np.float64]) -> Description:
     known = x[~np.isnan(x)]
     distinct, missing = len(np.unique(known)), int(np.isnan(x).sum())
@@ -98,7 +74,3 @@ def _texts(column: Column, known: NDArray[np.float64]) -> str:
     if column.kind == "date":
         return " to ".join(str(np.datetime64(int(end), "s")).replace("T", " ") for end in ends)
     return " to ".join(f"{end:.6g}" for end in ends)
-
-
-def _count(number: int, one: str, many: str) -> str:
-    return f"{number:,} {one if number == 1 else many}"

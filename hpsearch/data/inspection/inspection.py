@@ -8,8 +8,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from hpsearch.data.description import Description, describe, in_a_line
-from hpsearch.data.encoding import columns_of
+from hpsearch.data.encoding import columns_of, in_a_line
+from hpsearch.data.inspection.description import Description, describe
 from hpsearch.data.readers.formats import BUILTINS, read
 from hpsearch.data.readers.raw_table import Source, Table, shown
 from workers.data.categories import Limits
