@@ -41,6 +41,9 @@ def parse_network(values: Mapping[str, Any], *, where: str = "network") -> Netwo
         if key in FAMILIES and value not in list(FAMILIES[key]):
             choices = ", ".join(FAMILIES[key])
             raise InputError(f"{where}.{key} must be one of {choices}", repr(value), "pick one")
+    weights = values.get("class_weight")
+    if isinstance(weights, Mapping):
+        values = {**values, "class_weight": list(weights.items())}
     try:
         return _NETWORK.validate_json(json.dumps(values), strict=True)
     except ValidationError as error:

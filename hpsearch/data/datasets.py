@@ -14,6 +14,7 @@ from hpsearch.data.encoding import encoder_of, in_a_line
 from hpsearch.data.labels import Labels, encode
 from hpsearch.data.readers.formats import read
 from hpsearch.data.readers.raw_table import Source, Table
+from hpsearch.data.row_weights import weights_of
 from hpsearch.data.splits import Part, split
 from workers.data import target_scale
 from workers.data.columns import Column
@@ -139,7 +140,9 @@ def _prepare(
         preprocessing = fit(chain, numbers)
         x = {n: _transform(part, encoder, preprocessing, n) for n, part in parts.items()}
     _check_variation(x["train"])
-    return replace(_dataset(config, table, x, labels, preprocessing), encoder=encoder)
+    weights = None if config.weight is None else weights_of(parts["train"], config.weight)
+    dataset = _dataset(config, table, x, labels, preprocessing)
+    return replace(dataset, encoder=encoder, weights=weights)
 
 
 def _transform(

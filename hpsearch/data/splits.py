@@ -1,11 +1,12 @@
 """Which rows train, which validate and which test; the three never overlap."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from hpsearch.config.sections.data import DataConfig, SplitConfig
@@ -20,12 +21,16 @@ from workers.errors import InputError
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """The raw rows of one split, with their numbers in the source they come from."""
+    """The raw rows of one split, with their numbers in the source they come from.
+
+    ``beside`` are the columns that the config gives a role of their own, if the source has them.
+    """
 
     x: NDArray[Any]
     y: NDArray[Any]
     rows: Rows
     source: str
+    beside: Mapping[str, pa.ChunkedArray] = field(default_factory=dict)
 
 
 def split(config: DataConfig, *, seed: int) -> tuple[Table, Iterator[Mapping[str, Part]]]:
@@ -47,6 +52,7 @@ def split(config: DataConfig, *, seed: int) -> tuple[Table, Iterator[Mapping[str
         kinds={name: kind for name, kind in config.columns.items() if kind != "drop"},
         drop=(*config.drop, *(n for n, kind in config.columns.items() if kind == "drop")),
         missing=MISSING if config.missing is None else config.missing,
+        beside=() if config.weight is None else (config.weight,),
     )
     table = read(source)
     wanted = {"test": config.test, "validation": None if config.folds else config.validation}
@@ -66,12 +72,17 @@ def split(config: DataConfig, *, seed: int) -> tuple[Table, Iterator[Mapping[str
 def _part(table: Table, rows: Rows, path: str) -> Part:
     if table.y is None:
         raise InputError("training data must have labels", f"none in {shown(path)}", "add them")
-    return Part(table.x[rows], table.y[rows], rows, path)
+    beside = {name: values.take(pa.array(rows)) for name, values in table.beside.items()}
+    return Part(table.x[rows], table.y[rows], rows, path, beside)
 
 
 def _second_part(section: SplitConfig, table: Table, source: Source) -> Part:
     second = replace(
-        source, path=str(section.source), labels=section.labels, features=table.feature_names
+        source,
+        path=str(section.source),
+        labels=section.labels,
+        features=table.feature_names,
+        beside=(),
     )
     if second.path not in BUILTINS and file_format(second) in NAMED:
         known = table.columns or tuple(Column(name) for name in table.feature_names)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, get_args
 
+from hpsearch.config.network import corners
 from hpsearch.config.search_config import SearchConfig
 from hpsearch.config.target_warnings import target_warnings
 from hpsearch.data import datasets
@@ -19,6 +20,7 @@ from workers.nn.checks.precision_check import check_precision
 from workers.nn.checks.sanity_check import check_sanity
 from workers.nn.spec import NetworkSpec
 from workers.seeds import Purpose, generator
+from workers.training.class_weights import row_weights
 
 Warn = Callable[[str], None]
 """Called with one line about what can be searched but looks unintended."""
@@ -47,6 +49,8 @@ def load_data(config: SearchConfig, warn: Warn | None = None) -> Split:
     """
     split = datasets.load(config.data, seed=config.study.seed, chains=config.chains)
     config.check_outputs(split.dataset.outputs)
+    for spec in (config.network, *corners(config.network, config.search_space)):
+        row_weights(spec, split.dataset.splits)
     if warn is not None:
         for line in target_warnings(config, split.dataset.y_train):
             warn(line)
@@ -76,6 +80,9 @@ def _findings(config: SearchConfig, spec: NetworkSpec, data: Dataset) -> tuple[F
         for run_check in (check_gradients, check_precision, check_sanity):
             rng = generator(config.study.seed, Purpose.CHECK, split=number)
             shape: dict[str, Any] = {"outputs": rows.outputs, "lookups": rows.lookups}
+            if run_check is check_gradients:
+                weights = row_weights(spec, [rows])
+                shape["weights"] = weights[0] if weights else None
             found[-1] += run_check(spec, rows.x_train, rows.y_train, **shape, rng=rng)
     return tuple(_worst(of_splits) for of_splits in zip(*found, strict=True))
 

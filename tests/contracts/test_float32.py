@@ -96,5 +96,6 @@ def test_squares_of_scores_neither_vanish_nor_overflow(name, loss, size):
     targets = np.zeros((1, 1, 2), np.float32) if regression else np.zeros((1, 1), np.int64)
     rows, gradient, totals = np.zeros((1, 2), np.float32), np.zeros((1, 2), np.float32), np.zeros(1)
     clock, number = np.zeros(2, np.int64), np.zeros(1, np.float32)
-    LOSSES[name].kernel(scores, rows, 0, targets, clock, number, gradient, totals)
+    weights = np.zeros((1, 0), np.float32)
+    LOSSES[name].kernel(scores, rows, 0, targets, weights, clock, number, gradient, totals)
     assert totals[0] / size**2 == pytest.approx(loss, rel=1e-6)

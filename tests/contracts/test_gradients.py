@@ -9,7 +9,7 @@ from workers.nn.families.activations import ACTIVATIONS
 from workers.nn.families.initializers import initial
 from workers.nn.families.losses import LOSSES
 from workers.nn.layout import views
-from workers.nn.network.evaluation import targets
+from workers.nn.network.evaluation import row_weights, targets
 from workers.nn.network.network import Passes, loss_calls
 from workers.nn.network.stack import plan, stack
 from workers.nn.spec import NetworkSpec
@@ -42,7 +42,7 @@ def _problem(spec, members, *, sizes=(1, 1, 1, 1, 1), dtype=np.float64):
     shape = (BATCH, outputs) if regression else BATCH
     y = np.random.default_rng(4).integers(0, outputs, shape)
     totals = np.zeros(members)
-    calls = loss_calls(passes, targets(net, y), totals)
+    calls = loss_calls(passes, targets(net, y), row_weights(net, None), totals)
 
     def evaluate(rows):
         net.rows[...] = rows

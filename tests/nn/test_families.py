@@ -74,6 +74,7 @@ def test_structure_covers_exactly_what_cannot_vary():
         "preprocess": ("center",),
         "hidden": (3,),
         "embedding_size": 3,
+        "class_weight": "balanced",
         "activation": "tanh",
         "maxout_pieces": 3,
         "loss": "hinge",

@@ -36,7 +36,8 @@ class Dataset:
     are more than complete numbers, ``encoder`` knows them and what becomes of them.
     ``alternatives`` are the same rows under other chains of preprocessing, where a search
     chooses among them, and ``further`` other splits into training and validation rows, where
-    a search has several. Plain arrays in a plain object: Ray maps them without a copy.
+    a search has several. ``weights`` ``(rows,)``, of mean 1, are those of the training rows in the
+    loss, None for ones. Plain arrays in a plain object: Ray maps them without a copy.
     """
 
     task: str
@@ -51,6 +52,7 @@ class Dataset:
     target_scale: TargetScale | None = None
     class_type: str = "text"
     encoder: Encoder | None = None
+    weights: NDArray[np.float32] | None = None
     alternatives: Mapping[tuple[str, ...], "Dataset"] = field(default_factory=dict)
     further: tuple["Dataset", ...] = ()
 
@@ -108,7 +110,8 @@ class Dataset:
         if self.encoder is not None:
             names += (self.encoder.columns,)
         result = hashlib.sha256(repr(names).encode("utf-8", "surrogatepass"))
-        arrays = (self.x_train, self.y_train, self.x_validation, self.y_validation)
+        arrays = [self.x_train, self.y_train, self.x_validation, self.y_validation]
+        arrays += [] if self.weights is None else [self.weights]
         for array in (*arrays, *self.fitted.values()):
             result.update(repr((array.dtype.str, array.shape)).encode())
             result.update(np.ascontiguousarray(array).data)

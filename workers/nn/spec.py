@@ -33,6 +33,9 @@ class NetworkSpec:
     loss, margin, label_smoothing
         The data loss; the margin of the hinge losses; the share of the target's
         probability that ``softmax`` and ``logistic`` spread over all classes.
+    class_weight
+        Weights of classes in the loss: ``balanced`` for ``rows/(classes*rows of the class)``, or a
+        weight for each class that is named, 1 for the others.
     optimizer, batch_size
         The update rule, and the rows of a mini-batch (``"full"``: all rows).
     batch_normalization, normalization_decay
@@ -82,6 +85,7 @@ class NetworkSpec:
     activation: str = "relu"
     maxout_pieces: Annotated[int, Ge(2)] = 2
     loss: str = "softmax"
+    class_weight: Literal["none", "balanced"] | tuple[tuple[str, NonNegative], ...] = "none"
     optimizer: str = "momentum"
     batch_size: Count | Literal["full"] = 32
     batch_normalization: bool = False
@@ -126,6 +130,7 @@ STRUCTURAL: Final = (
     "activation",
     "maxout_pieces",
     "loss",
+    "class_weight",
     "optimizer",
     "batch_size",
     "batch_normalization",

@@ -16,6 +16,7 @@ from workers.nn.network.diagnostics import Probe
 from workers.nn.training.learner import Learner
 from workers.seeds import Purpose
 from workers.training import cross_validation
+from workers.training.class_weights import row_weights
 from workers.training.scoring import Metrics, Scoring
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -115,6 +116,7 @@ class _Stack:
                 for s, t in self._members()
             ],
             splits=len(numbers),
+            weights=row_weights(trials[0].spec, self._data),
         )
 
     def _members(self) -> Iterator[tuple[int, Trial]]:

@@ -69,7 +69,8 @@ class DataConfig(Section):
     the share for validation, as often anew: so each trial has several splits.
     ``scale_targets`` lets a regression learn its targets standardized. ``features`` chooses
     columns, ``drop`` leaves some out, ``columns`` says of what kind they are, and ``missing`` which
-    text stands for a missing value of a feature.
+    text stands for a missing value of a feature. ``weight`` names a column that is no feature, but
+    what a training row weighs in the loss.
     """
 
     source: str
@@ -83,6 +84,7 @@ class DataConfig(Section):
     drop: tuple[str, ...] = ()
     columns: dict[str, ColumnKind] = Field(default_factory=dict)
     missing: tuple[str, ...] | None = None
+    weight: str | None = None
     categories: CategoryConfig = CategoryConfig()
     validation: SplitConfig | None = SplitConfig(share=0.2)
     folds: Annotated[int, Ge(2), Le(MOST_SPLITS)] | None = None

@@ -177,5 +177,6 @@ def _classes(table: Table) -> Iterator[str]:
     if most > IMBALANCE * least:
         yield (
             f"the classes are out of balance: {most:,} rows of the largest, {least:,} of"
-            f" {shown(name)}; accuracy says little of the small ones"
+            f" {shown(name)}; accuracy says little of the small ones: see class_weight: balanced,"
+            " and metric: val_balanced_accuracy"
         )

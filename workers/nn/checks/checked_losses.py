@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from workers.nn.families.activations import ACTIVATIONS
 from workers.nn.families.losses import LOSSES
 from workers.nn.layout import Floats
-from workers.nn.network.evaluation import targets
+from workers.nn.network.evaluation import row_weights, targets
 from workers.nn.network.network import Passes, loss_calls
 from workers.nn.network.regularizers import penalize, penalty
 from workers.nn.network.stack import Stack
@@ -19,16 +19,21 @@ Loss = Callable[[Floats], tuple[float, NDArray[Any]]]
 
 
 def data_loss(
-    net: Stack, x: NDArray[Any], y: NDArray[Any], keys: NDArray[np.uint64] | None
+    net: Stack,
+    x: NDArray[Any],
+    y: NDArray[Any],
+    weights: NDArray[Any] | None,
+    keys: NDArray[np.uint64] | None,
 ) -> tuple[Loss, Floats]:
     """Return a lone member's mean data loss as a function of its row, and its gradient.
 
-    With keys the dropout masks are theirs at every call: frozen.
+    ``weights`` are the rows', none stands for ones. With keys the dropout masks are theirs at every
+    call: frozen.
     """
     passes = Passes(net, len(x), training=True, keys=keys, clock=np.zeros(2, np.int64))
     passes.inputs[0] = x
     totals = np.zeros(1)
-    calls = loss_calls(passes, targets(net, y), totals)
+    calls = loss_calls(passes, targets(net, y), row_weights(net, weights), totals)
 
     def loss(row: Floats) -> tuple[float, NDArray[Any]]:
         net.rows[0] = row

@@ -79,10 +79,12 @@ def check_gradients(
     *,
     outputs: int,
     lookups: tuple[Lookup, ...] = (),
+    weights: NDArray[Any] | None = None,
     rng: np.random.Generator,
 ) -> list[Finding]:
     """Check every tensor at the initial parameters and after two epochs of training.
 
+    ``weights`` are the rows', none stands for ones.
     With dropout in the spec the data loss is checked twice, without and with frozen masks.
     """
     few = rng.choice(len(x), min(POINTS, len(x)), replace=False)
@@ -96,7 +98,8 @@ def check_gradients(
         for dropped in {False, bool(net.dropout.any())}:
             kind = "data loss, dropout" if dropped else "data loss"
             keys = rng.integers(0, 2**63, 1, np.uint64) if dropped else None
-            loss, gradient = data_loss(net, x[few], y[few], keys)
+            of_few = None if weights is None else weights[few]
+            loss, gradient = data_loss(net, x[few], y[few], of_few, keys)
             findings += _compare(f"{kind}, {moment}", net, loss, gradient, rng)
         if spec.l2 or spec.l1:
             findings += _compare(f"penalty, {moment}", net, *penalty_loss(net), rng)

@@ -18,7 +18,7 @@ from workers.nn.families.initializers import initial
 from workers.nn.families.losses import LOSSES
 from workers.nn.families.optimizers import OPTIMIZERS
 from workers.nn.layout import Floats, Layout, Lookup
-from workers.nn.network.evaluation import targets
+from workers.nn.network.evaluation import row_weights, targets
 from workers.nn.network.network import Passes, loss_calls
 from workers.nn.network.stack import plan, stack
 from workers.nn.spec import NetworkSpec
@@ -85,7 +85,8 @@ class _Training:
         task = LOSSES[spec.loss].task
         empty = np.zeros(rows) if task == "classification" else np.zeros((rows, outputs))
         self._targets = targets(self.net, empty)
-        self._back = loss_calls(self._passes, self._targets, self.loss)
+        self._weights = row_weights(self.net, None)
+        self._back = loss_calls(self._passes, self._targets, self._weights, self.loss)
         gradient = self.net.gradient
         self._update = update_calls(self.state, layout, gradient, clock=self._clock, rates=rates)
 
@@ -125,7 +126,7 @@ class _Training:
     def minimize(self, x: NDArray[Any], y: NDArray[Any]) -> Floats:
         """Minimize the loss of these rows, and return how far that leads."""
         before = self.net.rows[0].copy()
-        lbfgs.minimize(self.net, x, targets(self.net, y))
+        lbfgs.minimize(self.net, x, targets(self.net, y), self._weights)
         moved: Floats = self.net.rows[0] - before
         return moved
 

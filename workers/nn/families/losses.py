@@ -20,7 +20,8 @@ from workers.nn.jit import inlined, kernel
 from workers.nn.layout import Floats, Integers
 
 Kernel = Callable[
-    [Floats, Floats, int, NDArray[Any], Integers, Floats, Floats, NDArray[np.float64]], None
+    [Floats, Floats, int, NDArray[Any], Floats, Integers, Floats, Floats, NDArray[np.float64]],
+    None,
 ]
 Row = Callable[[Floats, Any, Any, Any], Any]
 
@@ -29,6 +30,9 @@ Row = Callable[[Floats, Any, Any, Any], Any]
 class Loss:
     """A kernel, its task, the field of the spec it gets, whether one score is enough.
 
+    A kernel takes the scores ``(members, batch, scores)`` for their gradient, that of the mean of
+    ``weight*loss`` over the batch, and adds their sum to the totals. ``targets`` and ``weights``
+    are ``(splits, rows)`` of the whole epoch; without rows, all weights are 1.
     ``chance`` is the loss of scores that are all 0, from the classes and the number.
     ``kinked`` losses change their slope, or its slope, where a score's gradient becomes 0.
     """
@@ -54,6 +58,7 @@ def _rowwise(row_loss: Row) -> Kernel:
         rows: Floats,
         bias: int,
         targets: NDArray[Any],
+        weights: Floats,
         clock: Integers,
         number: Floats,
         gradient: Floats,
@@ -61,7 +66,7 @@ def _rowwise(row_loss: Row) -> Kernel:
     ) -> None:
         one = scores.dtype.type(1)
         batch, width = scores.shape[1], scores.shape[2]
-        share = one / scores.dtype.type(batch)
+        share, weighted = one / scores.dtype.type(batch), weights.shape[1] > 0
         for k in range(scores.shape[0]):
             db, b = gradient[k, bias : bias + width], rows[k, bias : bias + width]
             split = k * targets.shape[0] // scores.shape[0]
@@ -71,9 +76,11 @@ def _rowwise(row_loss: Row) -> Kernel:
                 row = scores[k, r]
                 for j in range(width):
                     row[j] += b[j]
-                total += value_of(row, targets[split, clock[1] + r], number[k], one)
+                weight = weights[split, clock[1] + r] if weighted else one
+                total += weight * value_of(row, targets[split, clock[1] + r], number[k], one)
+                part = weight * share
                 for j in range(width):
-                    row[j] *= share
+                    row[j] *= part
                     db[j] += row[j]
             totals[k] += total
 

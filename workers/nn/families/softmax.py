@@ -31,10 +31,10 @@ def _shift(scores: Floats, b: Floats, t: Floats, top: Floats) -> None:
 
 
 @inlined
-def _log_masses(t: Floats, mass: Floats) -> Any:
-    """Sum the powers of each row; return the sum of the logarithms of these.
+def _log_masses(t: Floats, mass: Floats, weights: Floats) -> Any:
+    """Sum the powers of each row; return the sum of the logarithms of these, times the weights.
 
-    A logarithm is slow, so it is taken of the product of 8 rows' sums.
+    A logarithm is slow, so without weights it is taken of the product of 8 rows' sums.
     """
     batch = mass.shape[0]
     total, product = 0.0, 1.0
@@ -42,11 +42,36 @@ def _log_masses(t: Floats, mass: Floats) -> Any:
     for j in range(t.shape[0]):
         for r in range(batch):
             mass[r] += t[j, r]
+    if weights.shape[0] > 0:
+        for r in range(batch):
+            total += weights[r] * np.log(mass[r])
+        return total
     for r in range(batch):
         product *= mass[r]
         if r % 8 == 7 or r == batch - 1:
             total += np.log(product)
             product = 1.0
+    return total
+
+
+@inlined
+def _wanted(t: Floats, targets: NDArray[Any], weights: Floats, kept: Any, spread: Any) -> Any:
+    """Sum the scores, as the smoothed targets weigh them, over the rows."""
+    width, batch = t.shape
+    total = 0.0
+    if weights.shape[0] > 0:
+        for r in range(batch):
+            total += weights[r] * (kept * t[targets[r], r])
+        for j in range(width):
+            for r in range(batch):
+                total += weights[r] * (spread * t[j, r])
+        return total
+    for r in range(batch):
+        total += kept * t[targets[r], r]
+    if spread != 0:
+        flat = t.reshape(width * batch)
+        for i in range(flat.shape[0]):
+            total += spread * flat[i]
     return total
 
 
@@ -56,6 +81,7 @@ def softmax(
     rows: Floats,
     bias: int,
     targets: NDArray[Any],
+    weights: Floats,
     clock: Integers,
     smoothing: Floats,
     gradient: Floats,
@@ -64,7 +90,7 @@ def softmax(
     """Compute ``-sum_j q_j log p_j``, p the softmax of s, q the smoothed target."""
     batch, width = scores.shape[1], scores.shape[2]
     kind = scores.dtype.type
-    one, share = kind(1), kind(1) / kind(batch)
+    one, share, weighted = kind(1), kind(1) / kind(batch), weights.shape[1] > 0
     scratch = np.empty((width + 1) * batch, scores.dtype)
     flat, mass = scratch[: width * batch], scratch[width * batch :]
     t = flat.reshape(width, batch)
@@ -72,22 +98,21 @@ def softmax(
         db, b = gradient[k, bias : bias + width], rows[k, bias : bias + width]
         spread, kept = smoothing[k] / kind(width), one - smoothing[k]
         split = k * targets.shape[0] // scores.shape[0]
-        wanted = 0.0
+        w = weights[split, clock[1] : clock[1] + batch] if weighted else weights[split]
+        y = targets[split, clock[1] : clock[1] + batch]
         _shift(scores[k], b, t, mass)
-        for r in range(batch):
-            wanted += kept * t[targets[split, clock[1] + r], r]
-        if spread != 0:
-            for i in range(flat.shape[0]):
-                wanted += spread * flat[i]
+        wanted = _wanted(t, y, w, kept, spread)
         for i in range(flat.shape[0]):
             flat[i] = falling(flat[i], one)
-        totals[k] += _log_masses(t, mass) - wanted
+        totals[k] += _log_masses(t, mass, w) - wanted
         db[:] = 0
         for r in range(batch):
-            s, target, scale = scores[k, r], targets[split, clock[1] + r], share / mass[r]
+            s, target = scores[k, r], y[r]
+            part = w[r] * share if weighted else share
+            scale = part / mass[r]
             for j in range(width):
-                d = t[j, r] * scale - spread * share
+                d = t[j, r] * scale - spread * part
                 s[j] = d
                 db[j] += d
-            s[target] -= kept * share
-            db[target] -= kept * share
+            s[target] -= kept * part
+            db[target] -= kept * part

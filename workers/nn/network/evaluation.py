@@ -130,8 +130,15 @@ def _losses(net: Stack, raw: Floats, *y: NDArray[Any]) -> NDArray[np.float64]:
     rows, gradient = np.zeros((2, net.members, raw.shape[2]), raw.dtype)
     number = np.zeros_like(net.loss) if loss.parameter == "label_smoothing" else net.loss
     wanted, clock = targets(net, *y), np.zeros(2, np.int64)
-    loss.kernel(raw.copy(), rows, 0, wanted, clock, number, gradient, totals)
+    weights = np.zeros((len(wanted), 0), raw.dtype)
+    loss.kernel(raw.copy(), rows, 0, wanted, weights, clock, number, gradient, totals)
     return totals / len(y[0])
+
+
+def row_weights(net: Stack, *weights: NDArray[Any] | None) -> Floats:
+    """Return a copy of each split's weights as losses take them: no rows where there are none."""
+    given = [np.empty(0) if one is None else one for one in weights]
+    return np.array(given, net.rows.dtype)
 
 
 def targets(net: Stack, *y: NDArray[Any]) -> NDArray[Any]:

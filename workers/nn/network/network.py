@@ -180,14 +180,17 @@ class Passes:
         return calls
 
 
-def loss_calls(passes: Passes, targets: NDArray[Any], totals: NDArray[np.float64]) -> list[Call]:
+def loss_calls(
+    passes: Passes, targets: NDArray[Any], weights: Floats, totals: NDArray[np.float64]
+) -> list[Call]:
     """Return the calls from inputs to the gradient of the mean loss.
 
-    ``targets`` are those of the whole epoch in its order, with a leading axis of splits;
-    the summed losses of the batch are added to ``totals`` ``(members,)``.
+    ``targets`` and ``weights`` are those of the whole epoch in its order, with a leading axis of
+    splits, see `workers.nn.families.losses.Loss`; the summed losses of the batch are added to
+    ``totals`` ``(members,)``.
     """
     net = passes.net
     loss = LOSSES[net.spec.loss].kernel
     bias, into = net.layout.biases[-1].start, (net.loss, net.gradient, totals)
-    score = partial(loss, passes.scores, net.rows, bias, targets, passes.clock, *into)
+    score = partial(loss, passes.scores, net.rows, bias, targets, weights, passes.clock, *into)
     return [*passes.forward, score, *passes.backward]

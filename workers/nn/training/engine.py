@@ -12,7 +12,7 @@ from workers.nn.families.optimizers import OPTIMIZERS
 from workers.nn.families.schedules import ROUNDING
 from workers.nn.layout import Integers, Layout
 from workers.nn.network.diagnostics import Probe
-from workers.nn.network.evaluation import targets
+from workers.nn.network.evaluation import row_weights, targets
 from workers.nn.network.network import Passes, loss_calls
 from workers.nn.network.products import Call
 from workers.nn.network.stack import stack
@@ -28,7 +28,14 @@ class Engine:
     """The buffers and calls that train the members of a state, epoch by epoch."""
 
     def __init__(
-        self, state: TrainingState, layout: Layout, *, rows: int, outputs: int, epochs: float
+        self,
+        state: TrainingState,
+        layout: Layout,
+        *,
+        rows: int,
+        outputs: int,
+        weights: Sequence[NDArray[Any]] | None,
+        epochs: float,
     ) -> None:
         self._state, self._layout, self._rows, self._epochs = state, layout, rows, epochs
         members, kind = state.rows.shape[0], state.rows.dtype
@@ -49,6 +56,8 @@ class Engine:
         self._rates = np.zeros((steps, members, 5), kind)
         empty = np.zeros(rows) if task == "classification" else np.zeros((rows, outputs))
         self._targets = targets(self.net, *[empty] * state.splits)
+        self._given_weights = row_weights(self.net, *(weights or [np.empty(0)] * state.splits))
+        self._weights = self._given_weights.copy()
         self._update = update_calls(
             state, layout, self.net.gradient, clock=self._clock, rates=self._rates
         )
@@ -74,7 +83,9 @@ class Engine:
 
     def _program(self, batch: int) -> tuple[Passes, list[Call]]:
         passes = Passes(self.net, batch, training=True, keys=self._keys, clock=self._clock)
-        return passes, loss_calls(passes, self._targets, self._totals) + self._update
+        return passes, (
+            loss_calls(passes, self._targets, self._weights, self._totals) + self._update
+        )
 
     def run(
         self,
@@ -101,6 +112,9 @@ class Engine:
         self._totals[:] = state.losses
         for into, values, rows in zip(self._targets, targets(self.net, *y), order, strict=True):
             values.take(rows, 0, into, "clip")
+        if self._weights.size:
+            for into, values, rows in zip(self._weights, self._given_weights, order, strict=True):
+                values.take(rows, 0, into, "clip")
         with np.errstate(all="ignore"):
             if first == last:
                 pass  # the part before has had the only mini-batch
@@ -163,10 +177,11 @@ class Engine:
         inputs = [part[rows] for part, rows in zip(x, order, strict=True)]
         for member, spec in enumerate(state.specs):
             split = member * state.splits // len(state.specs)
-            one, wanted = slice(member, member + 1), self._targets[split : split + 1]
+            one, part = slice(member, member + 1), slice(split, split + 1)
+            known = (self._targets[part], self._weights[part])
             rows, statistics = state.rows[one], state.statistics[one]
             alone = stack([spec], rows, self._layout, statistics=statistics)
-            self._totals[member] = self._rows * lbfgs.minimize(alone, inputs[split], wanted)
+            self._totals[member] = self._rows * lbfgs.minimize(alone, inputs[split], *known)
             self.net.gradient[member] = alone.gradient[0]
         if probe:
             probe.slope()

@@ -11,7 +11,7 @@ from workers.nn.network.regularizers import penalty
 from workers.nn.network.stack import Stack
 
 
-def minimize(net: Stack, x: NDArray[Any], targets: NDArray[Any]) -> float:
+def minimize(net: Stack, x: NDArray[Any], targets: NDArray[Any], row_weights: Floats) -> float:
     """Move a lone member's row by ``lbfgs_iterations``; return the data loss reached.
 
     The rule's memory of curvature begins anew with every call, so that a checkpoint holds
@@ -23,7 +23,7 @@ def minimize(net: Stack, x: NDArray[Any], targets: NDArray[Any]) -> float:
     passes = Passes(net, len(x), training=True, keys=None, clock=np.zeros(2, np.int64))
     passes.inputs[0] = x
     totals = np.zeros(1)
-    calls = loss_calls(passes, targets, totals)
+    calls = loss_calls(passes, targets, row_weights, totals)
 
     def objective(values: NDArray[np.float64]) -> tuple[np.float64, NDArray[np.float64]]:
         net.rows[0] = values

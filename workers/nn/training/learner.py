@@ -36,8 +36,9 @@ class Learner:
         Decay of the running-average parameters; 0 keeps none.
     initial
         One generator per member, for the initial weights.
-    splits
-        Into how many equal parts the members fall, each with rows of its own.
+    splits, weights
+        Into how many equal parts the members fall, each with rows of its own; the weights of these
+        in the loss ``(rows,)``, an array for each split.
     dtype
         The floating type of everything: float32, or float64 for checks.
 
@@ -59,15 +60,14 @@ class Learner:
         initial: Sequence[np.random.Generator],
         lookups: tuple[Lookup, ...] = (),
         splits: int = 1,
+        weights: Sequence[NDArray[Any]] | None = None,
         dtype: type[np.floating[Any]] = np.float32,
     ) -> None:
         self._layout = plan(specs, features=features, outputs=outputs, lookups=lookups)
-        self._sizes, self._epochs, self._epoch = {"rows": rows, "outputs": outputs}, epochs, 0
-        first = [
-            initial_row(spec, self._layout, rng=rng)
-            for spec, rng in zip(specs, initial, strict=True)
-        ]
-        start = np.array(first, dtype)
+        self._rows: dict[str, Any] = {"rows": rows, "outputs": outputs, "weights": weights}
+        self._epochs, self._epoch = epochs, 0
+        both = zip(specs, initial, strict=True)
+        start = np.array([initial_row(spec, self._layout, rng=rng) for spec, rng in both], dtype)
         self._state = training_state(specs, start, self._layout, ema_decay=ema_decay, splits=splits)
         self._seen: tuple[list[NDArray[Any]], Integers] | None = None
         self._prepare()
@@ -78,7 +78,7 @@ class Learner:
         return self._engine.net.members
 
     def _prepare(self) -> None:
-        self._engine = Engine(self._state, self._layout, **self._sizes, epochs=self._epochs)
+        self._engine = Engine(self._state, self._layout, **self._rows, epochs=self._epochs)
 
     def run_epoch(
         self,
