@@ -11,11 +11,11 @@ from threadpoolctl import threadpool_limits
 
 from hpsearch.config.sections.data import DataConfig
 from hpsearch.data.encoding import encoder_of, in_a_line
-from hpsearch.data.labels import Labels, encode
+from hpsearch.data.labels import Labels, check_same_classes, encode
 from hpsearch.data.readers.formats import read
 from hpsearch.data.readers.raw_table import Source, Table
 from hpsearch.data.row_weights import weights_of
-from hpsearch.data.splits import Part, split
+from hpsearch.data.splits import Part, split, told
 from workers.data import target_scale
 from workers.data.columns import Column
 from workers.data.dataset import Dataset
@@ -73,6 +73,7 @@ def load(config: DataConfig, *, seed: int, chains: Collection[tuple[str, ...]] =
     x_validation, y_train, y_validation = [], [], []
     for parts in splits:
         labels, encoder = encode(parts, table, task=config.task), encoder_of(config, table, parts)
+        check_same_classes([one.classes for one in made[config.preprocess]], labels.classes)
         for chain, datasets in made.items():
             datasets.append(_prepare(config, chain, table, parts, labels, encoder))
         x_validation.append(parts["validation"].x)
@@ -86,6 +87,7 @@ def load(config: DataConfig, *, seed: int, chains: Collection[tuple[str, ...]] =
     y = np.concatenate(y_validation)
     notes = [] if dataset.encoder is None else [in_a_line(table)]
     notes += [f"column left out: {text}" for text in table.left_out]
+    notes += told(config, parts)
     return Split(
         dataset, tuple(x_validation), tuple(y_train), y, x_test, labels.y.get("test"), tuple(notes)
     )

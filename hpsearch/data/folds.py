@@ -17,11 +17,16 @@ Rows = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Pool:
-    """The rows of ``source`` to draw from, and each one's class (None in regression)."""
+    """The rows of ``source`` to draw from, and each one's class or group or time, if it counts.
+
+    In regression ``strata`` may be quantiles of the target.
+    """
 
     rows: Rows
     strata: Sequence[str] | None
     source: str
+    groups: Sequence[str] | None = None
+    times: NDArray[np.float64] | None = None
 
 
 def seeds(seed: int, repeats: int) -> tuple[int, list[int]]:

@@ -75,6 +75,14 @@ def encode(parts: Mapping[str, Labelled], table: Table, *, task: str) -> Labels:
     return Labels(y, classes, kind)
 
 
+def check_same_classes(splits: Sequence[tuple[str, ...]], classes: tuple[str, ...]) -> None:
+    """Raise InputError if a split has other ``classes`` than the ones before it."""
+    if splits and splits[0] != classes:
+        odd = sort_classes({*splits[0]} ^ {*classes})
+        rule = "the training rows of every split must have the same classes"
+        raise InputError(rule, f"{listed(odd)} not in all", "lower folds, or split otherwise")
+
+
 def sort_classes(labels: set[str]) -> tuple[str, ...]:
     """Return class labels in order: as numbers if all are numbers, otherwise as text.
 
@@ -106,6 +114,33 @@ def as_text(y: NDArray[Any], rows: Sequence[int] | NDArray[np.int64], source: st
                 "fill it or drop the row",
             )
     return texts
+
+
+def quantile_strata(y: NDArray[Any], rows: NDArray[np.int64], count: int, source: str) -> list[str]:
+    """Return in which of ``count`` quantiles each target lies: equally many of them in each.
+
+    Raises
+    ------
+    InputError
+        For several targets, for ones that are no finite numbers, and if there are too few rows.
+    """
+    if y.ndim > 1:
+        raise InputError("stratify takes one target", f"{y.shape[1]}", "leave stratify out")
+    if len(y) < 2 * count:
+        got = f"{len(y)} rows of {shown(source)} and {count} quantiles"
+        raise InputError("every quantile must have at least 2 rows", got, "lower stratify")
+    targets = _numbers(_Targets(y, rows, source), "")[:, 0]
+    order = np.argsort(targets, kind="stable")
+    places = np.empty(len(y), np.int64)
+    places[order] = np.arange(len(y)) * count // len(y)
+    return [f"quantile {place}" for place in places.tolist()]
+
+
+@dataclass(frozen=True, eq=False)
+class _Targets:
+    y: NDArray[Any]
+    rows: NDArray[np.int64]
+    source: str
 
 
 def _numbers(part: Labelled, name: str) -> NDArray[np.float64]:

@@ -10,6 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from hpsearch.config.sections.data import DataConfig, SplitConfig
+from hpsearch.data.dependent_rows import groups_of, times_of
 from hpsearch.data.folds import Rows
 from hpsearch.data.readers.formats import BUILTINS, NAMED, file_format, read
 from hpsearch.data.readers.raw_table import MISSING, Source, Table, shown
@@ -51,21 +52,70 @@ def split(config: DataConfig, *, seed: int) -> tuple[Table, Iterator[Mapping[str
         kinds={name: kind for name, kind in config.columns.items() if kind != "drop"},
         drop=(*config.drop, *(n for n, kind in config.columns.items() if kind == "drop")),
         missing=MISSING if config.missing is None else config.missing,
-        beside=() if config.weight is None else (config.weight,),
+        beside=tuple(dict.fromkeys(filter(None, (config.groups, config.time, config.weight)))),
     )
     table = read(source)
     wanted = {"test": config.test, "validation": None if config.folds else config.validation}
     _check_sources(config.source, wanted)
-    splits = choose_rows(config, wanted, table, source, seed=seed)
+    path, splits = source.path, choose_rows(config, wanted, table, source, seed=seed)
     second = {
-        name: _second_part(section, table, source)
+        name: _second_part(section, table, source, config.groups)
         for name, section in wanted.items()
         if section is not None and section.source is not None
     }
     return table, (
-        {name: _part(table, rows, source.path) for name, rows in chosen.items()} | second
+        _apart({name: _part(table, rows, path) for name, rows in chosen.items()} | second, config)
         for chosen in splits
     )
+
+
+def _apart(parts: Mapping[str, Part], config: DataConfig) -> Mapping[str, Part]:
+    """Return the parts, after making sure that no group has rows in two of them."""
+    seen: dict[str, str] = {}
+    for name, part in parts.items():
+        if config.groups is None:
+            break
+        if part.source != config.source:
+            groups_of(part.beside[config.groups], config.groups, Source(part.source))
+        for group in _distinct(part, config.groups):
+            if seen.setdefault(group, name) != name:
+                raise InputError(
+                    "no group may have rows in two parts of a split",
+                    f"{shown(group)} of {shown(config.groups)} in {seen[group]} and {name}",
+                    "change the rows or files, or give shares",
+                )
+    return parts
+
+
+def _distinct(part: Part, name: str) -> list[str]:
+    return [str(value).strip() for value in part.beside[name].unique().to_pylist()]
+
+
+def told(config: DataConfig, parts: Mapping[str, Part]) -> list[str]:
+    """Return a line that says how the last split was made, if by groups or time."""
+    which = f" (last of {config.splits} splits)" if config.splits > 1 else ""
+    verbs = {"train": "train", "validation": "validate", "test": "test"}
+    there = [(verb, parts[name]) for name, verb in verbs.items() if name in parts]
+    if config.groups is not None:
+        counts = [f"{len(set(_distinct(p, config.groups))):,} {verb}" for verb, p in there]
+        first, *others = counts
+        number, _, verb = first.partition(" ")
+        text = ", ".join([f"{number} groups {verb}", *others])
+        return [f"split by {config.groups}: {text}{which}"]
+    if config.time is not None:
+        known = [(verb, p) for verb, p in there if config.time in p.beside]
+        ends = [f"{verb} until {_latest(config, p)}" for verb, p in known]
+        return [f"split by {config.time}: {', '.join(ends)}{which}"]
+    return []
+
+
+def _latest(config: DataConfig, part: Part) -> str:
+    name = str(config.time)
+    source = Source(part.source, kinds=dict(config.columns))
+    times, kind = times_of(part.beside[name], name, source)
+    if kind == "number":
+        return f"{times.max():g}"
+    return str(np.datetime64(int(times.max()), "s")).replace("T00:00:00", "").replace("T", " ")
 
 
 def _part(table: Table, rows: Rows, path: str) -> Part:
@@ -75,13 +125,13 @@ def _part(table: Table, rows: Rows, path: str) -> Part:
     return Part(table.x[rows], table.y[rows], rows, path, beside)
 
 
-def _second_part(section: SplitConfig, table: Table, source: Source) -> Part:
+def _second_part(section: SplitConfig, table: Table, source: Source, groups: str | None) -> Part:
     second = replace(
         source,
         path=str(section.source),
         labels=section.labels,
         features=table.feature_names,
-        beside=(),
+        beside=() if groups is None else (groups,),
     )
     if second.path not in BUILTINS and file_format(second) in NAMED:
         known = table.columns or tuple(Column(name) for name in table.feature_names)

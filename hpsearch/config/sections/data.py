@@ -70,7 +70,9 @@ class DataConfig(Section):
     ``scale_targets`` lets a regression learn its targets standardized. ``features`` chooses
     columns, ``drop`` leaves some out, ``columns`` says of what kind they are, and ``missing`` which
     text stands for a missing value of a feature. ``weight`` names a column that is no feature, but
-    what a training row weighs in the loss.
+    what a training row weighs in the loss. No group of the column ``groups`` has rows on two sides
+    of a split; by the column ``time`` the latest rows test and the next latest validate;
+    ``stratify`` splits a regression by so many quantiles of its target.
     """
 
     source: str
@@ -90,6 +92,9 @@ class DataConfig(Section):
     folds: Annotated[int, Ge(2), Le(MOST_SPLITS)] | None = None
     repeats: Annotated[int, Ge(1), Le(MOST_SPLITS)] = 1
     test: SplitConfig | None = SplitConfig(share=0.2)
+    groups: str | None = None
+    time: str | None = None
+    stratify: Annotated[int, Ge(2), Le(1000)] | None = None
     preprocess: tuple[str, ...] = ("standardize",)
     scale_targets: bool = True
 
@@ -107,6 +112,12 @@ class DataConfig(Section):
             raise ValueError("validation must not be null without folds")
         if self.repeats > 1 and not self.folds and not (self.validation and self.validation.share):
             raise ValueError("repeats must go with folds, or with a share for validation")
+        if self.time is not None and (self.repeats > 1 or self.groups is not None):
+            other = "repeats" if self.repeats > 1 else "groups"
+            raise ValueError(f"time leaves one way to split, so it must stand without {other}")
+        if self.stratify is not None and (self.task != "regression" or self.time is not None):
+            other = "time" if self.time is not None else "classes, which are stratified anyway"
+            raise ValueError(f"stratify is for a regression, and must stand without {other}")
         if self.splits > MOST_SPLITS:
             raise ValueError(f"repeats must make at most {MOST_SPLITS} splits, all folds counted")
         return self
