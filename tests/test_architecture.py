@@ -51,7 +51,7 @@ PLACES = {
     "click": ["hpsearch/cli/*"],
     "rich": ["hpsearch/cli/*"],
     "sqlite3": ["hpsearch/storage/sqlite/*"],
-    "pandas": ["hpsearch/results/*", "hpsearch/ensembles/prediction.py", "hpsearch/cli/*"],
+    "pandas": ["hpsearch/results/*", "hpsearch/ensembles/prediction*.py", "hpsearch/cli/*"],
     "hpsearch": ["hpsearch/*"],
     "pickle": [],
 }

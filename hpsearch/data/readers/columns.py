@@ -18,11 +18,12 @@ _TARGETS = ("target", "label", "class", "y")
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """Which columns of a file are read: their numbers from 0."""
+    """Which columns of a file are read: their numbers from 0, and what the features are called."""
 
     features: tuple[int, ...]
     target: int | None
     beside: tuple[int, ...]
+    names: tuple[str, ...]
 
     @property
     def columns(self) -> list[int]:
@@ -40,8 +41,10 @@ def choose(names: list[str], source: Source, *, named: bool) -> Chosen:
     target = _find_target(names, source, named=named) if source.labelled else None
     beside = tuple(names.index(name) for name in source.beside)
     if source.features is None:
-        return Chosen(tuple(_wanted(names, target, source)), target, beside)
-    return Chosen(tuple(_match(names, source.features, source, named=named)), target, beside)
+        features = tuple(_wanted(names, target, source))
+        return Chosen(features, target, beside, tuple(names[c] for c in features))
+    features = tuple(_match(names, source.features, source, named=named))
+    return Chosen(features, target, beside, source.features)
 
 
 def _check_names(wanted: Sequence[str], names: list[str], source: Source) -> None:
@@ -114,8 +117,8 @@ def assemble(
     first = features + (chosen.target is not None)
     try:
         found = [
-            values_of(table.column(place), names[c], source, typed=typed)
-            for place, c in enumerate(chosen.features)
+            values_of(table.column(place), name, source, typed=typed)
+            for place, name in enumerate(chosen.names)
         ]
         y = None if chosen.target is None else _label_values(table.column(features))
     except (pa.ArrowException, UnicodeDecodeError) as error:  # as a damaged file has it

@@ -2,7 +2,7 @@
 
 import csv
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Final
 
@@ -10,11 +10,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from hpsearch.data.readers.columns import assemble, choose
+from hpsearch.data.readers.blocks import ends_of_rows, text_blocks
+from hpsearch.data.readers.columns import Chosen, assemble, choose
 from hpsearch.data.readers.raw_table import Source, Table, check_text, read_bytes, shown
 from workers.errors import InputError
 
 _CELL = re.compile(r"column #(\d+): Row #(\d+): .* invalid value (.*)", re.DOTALL)
+_QUOTE = re.compile(rb'"')
 
 SAMPLE: Final = 1 << 18
 """So many bytes of the first rows tell at first which columns are text."""
@@ -33,13 +35,33 @@ def read_csv(source: Source) -> Table:
     labels = set() if chosen.target is None else {chosen.target}
     body = pa.py_buffer(data).slice(start)
     sample = data[start : start + SAMPLE]
-    texts = {*labels, *chosen.beside, *nameless, *_texts(sample, names, chosen.features, source)}
+    texts = {*labels, *chosen.beside, *nameless, *_texts(sample, names, chosen, source)}
     columns = list(dict.fromkeys([*chosen.columns, *nameless]))
     table = _read(body, names, columns, texts, source)
     notes = [_nameless(table.column(str(c)), c, len(names), source) for c in nameless]
     rows = table.select([columns.index(c) for c in chosen.columns])
     found = assemble(rows, names, chosen, source, typed=False)
     return replace(found, left_out=(*notes, *found.left_out))
+
+
+def csv_blocks(source: Source) -> Iterator[Table]:
+    """Yield the rows of a CSV file whose columns are known, block by block, as `read_csv` does."""
+    chosen, texts, names = None, set[int](), list[str]()
+    for data in text_blocks(source.path, ends_of_rows(_delimiter(source))):
+        start = 0
+        if chosen is None:
+            names, start = _read_names(data, source)
+            chosen = choose(names, source, named=source.header)
+            texts = {*chosen.beside, *_texts(data[start : start + SAMPLE], names, chosen, source)}
+        if not data[start:].strip(b"\r\n"):
+            continue
+        columns = list(dict.fromkeys(chosen.columns))
+        table = _read(pa.py_buffer(data).slice(start), names, columns, texts, source)
+        rows = table.select([columns.index(c) for c in chosen.columns])
+        yield assemble(rows, names, chosen, source, typed=False)
+        source = replace(source, first_row=source.first_row + table.num_rows)
+    if not source.first_row:
+        raise _unreadable("Empty CSV", source)
 
 
 def _nameless(column: pa.ChunkedArray, place: int, columns: int, source: Source) -> str:
@@ -76,21 +98,20 @@ def _read(
             texts.add(int(cell[1]))
 
 
-def _texts(
-    sample: bytes, names: list[str], features: Sequence[int], source: Source
-) -> Iterator[int]:
+def _texts(sample: bytes, names: list[str], chosen: Chosen, source: Source) -> Iterator[int]:
     """Yield the features that are text in the first rows, or are to be read as text."""
     said = {one.name: one.kind for one in source.known or ()} | dict(source.kinds)
+    features = dict(zip(chosen.features, chosen.names, strict=True))
+    unsaid = {str(c): pa.string() for c, name in features.items() if name not in said}
     rows = sample[: sample.rfind(b"\n") + 1] or sample
-    types = {str(c): pa.string() for c in features}
     try:
-        first = _parse_csv(pa.py_buffer(rows), names, types, list(types), source)
+        first = _parse_csv(pa.py_buffer(rows), names, unsaid, list(unsaid), source)
     except (pa.ArrowException, InputError):
         first = None  # The whole will tell what is wrong.
-    for c in features:
-        if said.get(names[c], "number") != "number":
+    for c, name in features.items():
+        if said.get(name, "number") != "number":
             yield c
-        elif first is not None and names[c] not in said:
+        elif first is not None and str(c) in unsaid:
             cells = pc.utf8_trim_whitespace(first.column(str(c)))
             known = cells.filter(pc.invert(pc.is_in(cells, value_set=pa.array(source.missing))))
             try:
@@ -142,6 +163,8 @@ def _parse_csv(
         ragged.append(row)
         return "skip"
 
+    quoted = _QUOTE.search(body) is not None
+
     table = pa.csv.read_csv(
         pa.BufferReader(body),
         pa.csv.ReadOptions(
@@ -149,7 +172,9 @@ def _parse_csv(
             column_names=[str(column) for column in range(len(names))],
             block_size=max(1 << 20, min(len(names) << 8, 1 << 28)),
         ),
-        pa.csv.ParseOptions(delimiter=_delimiter(source), invalid_row_handler=skip),
+        pa.csv.ParseOptions(
+            delimiter=_delimiter(source), invalid_row_handler=skip, newlines_in_values=quoted
+        ),
         pa.csv.ConvertOptions(
             column_types=types, include_columns=columns, null_values=list(source.missing)
         ),
@@ -158,7 +183,7 @@ def _parse_csv(
         row = ragged[0]
         raise InputError(
             f"every row of {shown(source.path)} must have {len(names)} columns",
-            f"{row.actual_columns} in row {row.number - 1} (counted from 0)",
+            f"{row.actual_columns} in row {row.number - 1 + source.first_row} (counted from 0)",
             "complete it, or correct delimiter",
         )
     return table

@@ -127,27 +127,35 @@ def _numbers_of_text(texts: pa.ChunkedArray, name: str, source: Source) -> Value
         else:
             raise InputError(
                 "features must be numbers",
-                f"{shown(text)} in row {row} (counted from 0), column {shown(name)}"
-                f" of {shown(source.path)}",
+                f"{shown(text)} in row {row + source.first_row} (counted from 0),"
+                f" column {shown(name)} of {shown(source.path)}",
                 "correct it, list it in data.missing, or call the column a category",
             )
     return Values(Column(name), values)
 
 
 def _date(texts: pa.ChunkedArray, name: str, source: Source) -> Values:
+    """Return moments; each value may be of another form, so that they don't depend on others."""
     times = _times(texts)
-    if times is None:
-        known = [text for text in texts.to_pylist() if text is not None]
-        bad = next(text for text in known if _times(pa.chunked_array([[text]])) is None)
-        raise InputError(
-            f"column {shown(name)} must hold dates such as 2026-11-27 or 2026-11-27 14:30:00",
-            f"{shown(bad)} in {shown(source.path)}",
-            "correct it, or call the column a category",
-        )
-    return Values(Column(name, "date"), _seconds(times))
+    if times is not None:
+        return Values(Column(name, "date"), _seconds(times))
+    values = np.full(len(texts), np.nan)
+    for row, text in enumerate(texts.to_pylist()):
+        moment = None if text is None else _times(pa.chunked_array([[text]]))
+        if moment is not None:
+            values[row] = _seconds(moment)[0]
+        elif text is not None:
+            raise InputError(
+                f"column {shown(name)} must hold dates such as 2026-11-27 or 2026-11-27 14:30:00",
+                f"{shown(text)} in row {row + source.first_row} (counted from 0) of"
+                f" {shown(source.path)}",
+                "correct it, or call the column a category",
+            )
+    return Values(Column(name, "date"), values)
 
 
 def _times(texts: pa.ChunkedArray) -> pa.ChunkedArray | None:
+    """Return the moments of texts that are all of one form, else None."""
     try:
         return texts.cast(pa.timestamp("us"))
     except pa.ArrowInvalid:
