@@ -24,6 +24,7 @@ ROOMS = (
     "hpsearch.space",
     "hpsearch.config.sections",
     "hpsearch.config",
+    "hpsearch.data.tables",
     "hpsearch.data.readers",
     "hpsearch.data",
     "hpsearch.storage.sqlite",

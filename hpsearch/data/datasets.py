@@ -13,8 +13,8 @@ from hpsearch.config.sections.data import DataConfig
 from hpsearch.data.description import in_a_line
 from hpsearch.data.encoding import encoder_of
 from hpsearch.data.labels import Labels, encode
-from hpsearch.data.readers.raw_table import Table
 from hpsearch.data.splits import Part, split
+from hpsearch.data.tables.raw_table import Table
 from workers.data import target_scale
 from workers.data.dataset import Dataset
 from workers.data.encoder import Encoder, prepared

@@ -8,8 +8,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from hpsearch.data.readers.formats import read_blocks
-from hpsearch.data.readers.kinds import values_of
-from hpsearch.data.readers.raw_table import Source, Table, shown
+from hpsearch.data.tables.kinds import values_of
+from hpsearch.data.tables.raw_table import Source, Table, shown
 from workers.data.columns import Column
 from workers.errors import InputError
 

@@ -13,7 +13,7 @@ from hpsearch.data import folds
 from hpsearch.data.folds import Pool, Rows
 from hpsearch.data.labels import as_text
 from hpsearch.data.readers.formats import BUILTINS, NAMED, file_format, read
-from hpsearch.data.readers.raw_table import MISSING, Source, Table, shown
+from hpsearch.data.tables.raw_table import MISSING, Source, Table, shown
 from workers.data.columns import Column
 from workers.errors import InputError
 

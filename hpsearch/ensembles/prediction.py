@@ -9,8 +9,8 @@ from typing import Any, BinaryIO
 import pandas as pd
 
 from hpsearch.data import label_types
-from hpsearch.data.readers.raw_table import Table, listed
 from hpsearch.data.rows import groups, in_lines, read_features, unknown
+from hpsearch.data.tables.raw_table import Table, listed
 from hpsearch.ensembles import ensemble
 from hpsearch.ensembles.ensemble import Ensemble
 from hpsearch.ensembles.fitted_network import GROUP, NotFiniteError

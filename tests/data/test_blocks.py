@@ -6,12 +6,13 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hpsearch.data.readers import blocks, formats
-from hpsearch.data.readers.raw_table import Source
+from hpsearch.data.tables.raw_table import Source
 from workers.data.columns import Column
 from workers.errors import InputError
 
@@ -89,3 +90,33 @@ def test_line_ends_within_quotes_are_read_beyond_a_megabyte(tmp_path: Path) -> N
     assert found is not None
     assert found[:2].tolist() == ["a\nb", "c"]
     assert len(found) == 200_000
+
+
+LATE = ["a,b,c,y", *["1,2.5, 3,u"] * 40, "2,x,4,v", *["3,5,6,w "] * 20, "7,,NA,v", "8,0x,2024,u"]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        LATE,
+        ["a,y,", *["p,u,"] * 50, "2,v,", "x,w, "],
+        [",a,y", *[f"{row},{row},u" for row in range(50)], "50,-5,v"],
+        ["a,y", *["2024-01-01,u"] * 50, ",v"],
+        ["a,b,y", *["1,,u"] * 50, "2,,v"],
+    ],
+)
+def test_the_whole_does_not_depend_on_blocks(
+    lines: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "new.csv"
+    path.write_text("\n".join(lines))
+    kinds = {"b": "category"} if lines is LATE else {}
+    whole = formats.read(Source(str(path), target="y", kinds=kinds))
+    assert len(whole.x) == len(lines) - 1
+    for size in (1, 100):
+        monkeypatch.setattr(blocks, "BLOCK", size)
+        found = formats.read(Source(str(path), target="y", kinds=kinds))
+        np.testing.assert_array_equal(found.x, whole.x)
+        assert found.x.flags.c_contiguous
+        np.testing.assert_array_equal(found.y, whole.y)
+        assert (found.columns, found.left_out) == (whole.columns, whole.left_out)

@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from hpsearch.data.readers import blocks, raw_table
+from hpsearch.data.readers import blocks
+from hpsearch.data.tables import raw_table
 from hpsearch.ensembles import ensemble, fitted_network, prediction
 from hpsearch.ensembles.prediction import predict_file
 from hpsearch.storage.folder import RunFolder

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import BinaryIO, Final, cast
 
-from hpsearch.data.readers.raw_table import bad_text, regular_file, shown, unreadable
+from hpsearch.data.tables.raw_table import bad_text, check_size, regular_file, shown, unreadable
 from workers.errors import InputError
 
 BLOCK: Final = 1 << 22
@@ -28,8 +28,10 @@ def rows_at_once(columns: int) -> int:
     return max(1, BLOCK_VALUES // max(1, columns))
 
 
-def text_blocks(path: str, ends: Ends) -> Iterator[bytes]:
+def text_blocks(path: str, ends: Ends, *, limited: bool = False) -> Iterator[bytes]:
     """Yield the content of a file in UTF-8, gzipped or not, in blocks of whole rows.
+
+    If ``limited``, it may have MAX_BYTES at most.
 
     Raises
     ------
@@ -37,9 +39,11 @@ def text_blocks(path: str, ends: Ends) -> Iterator[bytes]:
         If it can't be read, is damaged, is empty, or is no such text.
     """
     rest, size, decoder = b"", 0, codecs.getincrementaldecoder("utf-8")()
-    for fresh, more in _pieces(path):
-        _check(fresh, decoder, path, final=not more)
+    for fresh, more in _pieces(path, limited=limited):
         size += len(fresh)
+        if limited:
+            check_size(path, size)
+        _check(fresh, decoder, path, final=not more)
         rest += fresh
         end = ends(rest) if more else len(rest)
         if end:
@@ -90,9 +94,9 @@ def ends_of_rows(delimiter: str, quote: str = '"') -> Ends:
     return end_of_rows
 
 
-def _pieces(path: str) -> Iterator[tuple[bytes, bool]]:
+def _pieces(path: str, *, limited: bool) -> Iterator[tuple[bytes, bool]]:
     """Yield what is read at a time, and whether there is more."""
-    file = regular_file(path, limited=False)
+    file = regular_file(path, limited=limited)
     try:
         with file.open("rb") as plain:
             packed = plain.read(2) == b"\x1f\x8b"

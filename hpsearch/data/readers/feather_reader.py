@@ -7,8 +7,8 @@ import pyarrow as pa
 import pyarrow.feather
 
 from hpsearch.data.readers.blocks import rows_at_once
-from hpsearch.data.readers.columns import table_of
-from hpsearch.data.readers.raw_table import (
+from hpsearch.data.tables.columns import table_of
+from hpsearch.data.tables.raw_table import (
     Source,
     Table,
     check_size,

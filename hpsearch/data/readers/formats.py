@@ -13,7 +13,7 @@ from hpsearch.data.readers.csv_reader import csv_blocks, read_csv
 from hpsearch.data.readers.feather_reader import feather_blocks, read_feather
 from hpsearch.data.readers.jsonl_reader import jsonl_blocks, read_jsonl
 from hpsearch.data.readers.parquet_reader import parquet_blocks, read_parquet
-from hpsearch.data.readers.raw_table import Source, Table, regular_file, shown
+from hpsearch.data.tables.raw_table import Source, Table, regular_file, shown
 from workers.errors import InputError
 
 

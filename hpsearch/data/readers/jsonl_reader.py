@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.json
 
 from hpsearch.data.readers.blocks import ends_of_lines, text_blocks
-from hpsearch.data.readers.columns import choose, table_of
-from hpsearch.data.readers.raw_table import Source, Table, check_text, read_bytes, shown
+from hpsearch.data.tables.columns import choose, table_of
+from hpsearch.data.tables.raw_table import Source, Table, check_text, read_bytes, shown
 from workers.errors import InputError
 
 _ROW = re.compile(r"(?<=in row )\d+")

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from hpsearch.data.readers.blocks import rows_at_once
-from hpsearch.data.readers.columns import Chosen, assemble, choose
-from hpsearch.data.readers.raw_table import (
+from hpsearch.data.tables.columns import Chosen, assemble, choose
+from hpsearch.data.tables.raw_table import (
     Source,
     Table,
     check_size,
