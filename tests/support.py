@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from click.testing import CliRunner
 
 from hpsearch.cli.main import main
 from hpsearch.config.loading import build
 from hpsearch.config.search_config import SearchConfig
+from hpsearch.ensembles import prediction
 from hpsearch.execution.backend import Backend, BackendOptions
 from hpsearch.reporting import report
 from hpsearch.run import session
@@ -121,6 +123,12 @@ def run_here(config: SearchConfig, path: Path, **options: Any) -> tuple[RunFolde
     begin = options.pop("begin", quiet)
     where = BackendOptions(in_process=True, workers=options.pop("workers", None))
     return folder, session.run(config, folder, where, begin, **options)
+
+
+def predict_all(path: Path, data: Path, **how: Any) -> pd.DataFrame:
+    """Return what a model predicts for a file, without columns that are carried along."""
+    blocks = prediction.predict(path, data, **how)
+    return pd.concat([block.named for block in blocks], ignore_index=True)
 
 
 def told_everywhere(run: RunFolder) -> tuple[dict[str, Any], list[dict[str, Any]]]:

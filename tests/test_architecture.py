@@ -24,6 +24,7 @@ ROOMS = (
     "hpsearch.space",
     "hpsearch.config.sections",
     "hpsearch.config",
+    "hpsearch.data.tables",
     "hpsearch.data.readers",
     "hpsearch.data",
     "hpsearch.data.inspection",
@@ -52,7 +53,7 @@ PLACES = {
     "click": ["hpsearch/cli/*"],
     "rich": ["hpsearch/cli/*"],
     "sqlite3": ["hpsearch/storage/sqlite/*"],
-    "pandas": ["hpsearch/results/*", "hpsearch/ensembles/prediction.py", "hpsearch/cli/*"],
+    "pandas": ["hpsearch/results/*", "hpsearch/ensembles/prediction*.py", "hpsearch/cli/*"],
     "hpsearch": ["hpsearch/*"],
     "pickle": [],
 }

@@ -11,7 +11,7 @@ def _look(
 ) -> Any:
     """Return what a source is, and its target as a config names it."""
     from hpsearch.data.inspection import inspection
-    from hpsearch.data.readers.raw_table import Source
+    from hpsearch.data.tables.raw_table import Source
     from workers.data.categories import Limits
 
     number: Any = int(target) if target is not None and target.isdecimal() else target

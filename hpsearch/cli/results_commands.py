@@ -1,5 +1,6 @@
 """The commands that work on what a run left: parse, call, echo."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -72,23 +73,24 @@ def report(run: Path, output: Path | None) -> None:
 @click.option("--output", type=path, required=True, help=OUTPUT)
 @click.option("--header/--no-header", default=True, help="Whether DATA names its columns.")
 @click.option("--delimiter", default=",", show_default=True)
-@click.option("--format", "kind", help="Such as csv or parquet; default: by the file's name.")
-def predict(
-    model: Path, data: Path, output: Path, header: bool, delimiter: str, kind: str | None
-) -> None:
+@click.option("--format", "file_format", help="Such as csv; default: by the file's name.")
+@click.option(
+    "--keep", multiple=True, metavar="COLUMN", help="Carry a column of DATA along; again for more."
+)
+def predict(model: Path, data: Path, output: Path, **how: Any) -> None:
     """Predict the rows of DATA with MODEL.
 
-    MODEL is a run's folder (its ensemble predicts), an ensemble's, or a checkpoint file.
+    MODEL is a run's folder (its ensemble predicts), an ensemble's, or a checkpoint file. CSV,
+    Parquet, JSON lines and Feather may be larger than memory: they are read, predicted and written
+    a part at a time.
     """
     from hpsearch.ensembles import prediction
 
-    form: dict[str, Any] = {"header": header, "delimiter": delimiter, "file_format": kind}
-    form["note"] = lambda line: click.echo(f"data: {line}", err=True)
+    how["note"] = lambda line: click.echo(f"data: {line}", err=True)
     if str(output) == "-":
-        frame = prediction.predict(model, data, **form)
-        click.echo(prediction.to_csv(frame), nl=False)
+        prediction.print_predictions(sys.stdout.buffer, model, data, **how)
         return
-    count = prediction.predict_file(model, data, output, **form)
+    count = prediction.predict_file(model, data, output, **how)
     click.echo(f"{count} predictions in {output}", err=True)
 
 

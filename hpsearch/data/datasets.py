@@ -12,12 +12,10 @@ from threadpoolctl import threadpool_limits
 from hpsearch.config.sections.data import DataConfig
 from hpsearch.data.encoding import encoder_of, in_a_line
 from hpsearch.data.labels import Labels, check_same_classes, encode
-from hpsearch.data.readers.formats import read
-from hpsearch.data.readers.raw_table import Source, Table
 from hpsearch.data.row_weights import weights_of
 from hpsearch.data.splits import Part, split, told
+from hpsearch.data.tables.raw_table import Table
 from workers.data import target_scale
-from workers.data.columns import Column
 from workers.data.dataset import Dataset
 from workers.data.encoder import Encoder, prepared
 from workers.data.preprocessing import Preprocessing, fit
@@ -91,40 +89,6 @@ def load(config: DataConfig, *, seed: int, chains: Collection[tuple[str, ...]] =
     return Split(
         dataset, tuple(x_validation), tuple(y_train), y, x_test, labels.y.get("test"), tuple(notes)
     )
-
-
-def read_features(
-    path: str,
-    *,
-    feature_names: tuple[str, ...],
-    target: str | int | None = None,
-    file_format: str | None = None,
-    header: bool = True,
-    delimiter: str = ",",
-    columns: tuple[Column, ...] | None = None,
-) -> NDArray[Any]:
-    """Return raw features (rows, features) of new rows, in the order of ``feature_names``.
-
-    Columns are matched by name, whatever their order, and other columns (such as
-    ``target``) are left aside; where either side has no names, by position.
-
-    Raises
-    ------
-    InputError
-        If columns are missing or their number is wrong, and for what no reader takes.
-    """
-    source = Source(
-        path,
-        format=file_format,
-        target=target,
-        header=header,
-        delimiter=delimiter,
-        features=feature_names,
-        labelled=False,
-        known=columns or tuple(Column(name) for name in feature_names),
-        complete=columns is None,
-    )
-    return read(source).x
 
 
 def _prepare(

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from sklearn.model_selection import ShuffleSplit, StratifiedGroupKFold
 
 from hpsearch.data.folds import Pool, Rows
-from hpsearch.data.readers.kinds import values_of
-from hpsearch.data.readers.raw_table import Source, shown
+from hpsearch.data.tables.kinds import values_of
+from hpsearch.data.tables.raw_table import Source, shown
 from workers.errors import InputError
 
 DRAWS: Final = 100

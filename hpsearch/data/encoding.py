@@ -6,8 +6,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from hpsearch.config.sections.data import DataConfig
-from hpsearch.data.readers.raw_table import Table
 from hpsearch.data.splits import Part
+from hpsearch.data.tables.raw_table import Table
 from workers.data.categories import Limits
 from workers.data.columns import Column
 from workers.data.encoder import Encoder, fit_encoder

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import KFold, StratifiedKFold, train_test_split
 
-from hpsearch.data.readers.raw_table import shown
+from hpsearch.data.tables.raw_table import shown
 from workers.errors import InputError
 from workers.seeds import Purpose, generator
 

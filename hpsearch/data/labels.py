@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpsearch.data import label_types
-from hpsearch.data.readers.raw_table import Table, listed, shown
+from hpsearch.data.tables.raw_table import Table, listed, shown
 from workers.errors import InputError
 
 _MISSING = frozenset({"", "nan", "NaN", "NAN", "NA", "<NA>", "null", "NULL"})

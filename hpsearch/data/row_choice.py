@@ -9,7 +9,7 @@ from hpsearch.config.sections.data import DataConfig, SplitConfig
 from hpsearch.data import dependent_rows, folds
 from hpsearch.data.folds import Pool, Rows
 from hpsearch.data.labels import as_text, quantile_strata
-from hpsearch.data.readers.raw_table import Source, Table, shown
+from hpsearch.data.tables.raw_table import Source, Table, shown
 from workers.errors import InputError
 
 

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hpsearch.data.readers.raw_table import shown
 from hpsearch.data.splits import Part
+from hpsearch.data.tables.raw_table import shown
 from workers.errors import InputError
 
 

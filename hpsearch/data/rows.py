@@ -1,14 +1,15 @@
-"""Rows that are at hand in Python, as raw rows of known columns: frames, arrays of any type."""
+"""New rows as raw rows of known columns: those of a file, frames, arrays of any type."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from hpsearch.data.readers.kinds import values_of
-from hpsearch.data.readers.raw_table import Source, shown
+from hpsearch.data.readers.formats import read_blocks
+from hpsearch.data.tables.kinds import values_of
+from hpsearch.data.tables.raw_table import Source, Table, shown
 from workers.data.columns import Column
 from workers.errors import InputError
 
@@ -38,13 +39,75 @@ def raw_rows(x: Any, columns: Sequence[Column]) -> NDArray[Any]:
     return _encoded(list(rows.T), columns)
 
 
-def unknown(x: NDArray[Any], columns: Sequence[Column]) -> list[str]:
-    """Return a line for each category with values of raw rows that it does not know."""
-    counts = {
+def read_features(
+    path: str,
+    *,
+    feature_names: tuple[str, ...],
+    target: str | int | None = None,
+    file_format: str | None = None,
+    header: bool = True,
+    delimiter: str = ",",
+    columns: tuple[Column, ...] | None = None,
+    keep: tuple[str, ...] = (),
+) -> Iterator[Table]:
+    """Yield raw rows of a file, part by part, with ``feature_names`` in their order.
+
+    Columns are matched by name, whatever their order, and other columns (such as ``target``) are
+    left aside; where either side has no names, by position. Columns to ``keep`` lie beside.
+
+    Raises
+    ------
+    InputError
+        If columns are missing or their number is wrong, and for what no reader takes; parts may
+        have been yielded before.
+    """
+    source = Source(
+        path,
+        format=file_format,
+        target=target,
+        header=header,
+        delimiter=delimiter,
+        features=feature_names,
+        labelled=False,
+        known=columns or tuple(Column(name) for name in feature_names),
+        complete=columns is None,
+        beside=keep,
+    )
+    return read_blocks(source)
+
+
+def groups(tables: Iterable[Table], rows: int) -> Iterator[tuple[NDArray[Any], pa.Table]]:
+    """Yield the same rows and the columns beside them, so many ``rows`` at a time.
+
+    Only the last group may have fewer.
+    """
+    x: list[NDArray[Any]] = []
+    beside: list[pa.Table] = []
+    for table in tables:
+        x.append(table.x)
+        beside.append(pa.table(dict(table.beside)))
+        if sum(map(len, x)) < rows:
+            continue
+        whole, kept = np.concatenate(x), pa.concat_tables(beside)
+        end = len(whole) // rows * rows
+        for start in range(0, end, rows):
+            yield whole[start : start + rows], kept.slice(start, rows)
+        x, beside = [whole[end:]], [kept.slice(end)]
+    if sum(map(len, x)):
+        yield np.concatenate(x), pa.concat_tables(beside)
+
+
+def unknown(x: NDArray[Any], columns: Sequence[Column]) -> dict[str, int]:
+    """Return how many values of raw rows each category does not know, by its name."""
+    return {
         column.name: int((values == -1).sum())
         for column, values in zip(columns, x.T, strict=bool(columns))
         if column.kind == "category"
     }
+
+
+def in_lines(counts: Mapping[str, int]) -> list[str]:
+    """Return a line for each category with values that it does not know."""
     return [
         f"{count:,} value{'s' * (count != 1)} of {shown(name)} unknown, taken as rare ones"
         for name, count in counts.items()

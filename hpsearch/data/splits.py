@@ -13,8 +13,8 @@ from hpsearch.config.sections.data import DataConfig, SplitConfig
 from hpsearch.data.dependent_rows import groups_of, times_of
 from hpsearch.data.folds import Rows
 from hpsearch.data.readers.formats import BUILTINS, NAMED, file_format, read
-from hpsearch.data.readers.raw_table import MISSING, Source, Table, shown
 from hpsearch.data.row_choice import choose_rows
+from hpsearch.data.tables.raw_table import MISSING, Source, Table, shown
 from workers.data.columns import Column
 from workers.errors import InputError
 

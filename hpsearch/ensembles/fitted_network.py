@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,24 @@ from workers.nn.spec import NetworkSpec
 from workers.training.blas import one_thread
 
 Floats = NDArray[np.floating[Any]]
+
+GROUP: Final = 1 << 13
+"""So many rows are predicted at a time: those of a file may come in such groups as well."""
+
+
+class NotFiniteError(InputError):
+    """A row has values that are not finite once they are preprocessed."""
+
+    def __init__(self, row: int) -> None:
+        super().__init__(
+            "features must be finite in 32-bit floating point after preprocessing",
+            f"a value in row {row} (counted from 0) that is not",
+            "correct it",
+        )
+        self.row = row
+
+    def __reduce__(self) -> tuple[type["NotFiniteError"], tuple[int]]:
+        return NotFiniteError, (self.row,)
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,11 +62,15 @@ class FittedNetwork:
 
         ``x`` is raw, ``(rows, features)``. Raises InputError for values that are too large.
         """
+        starts = range(0, max(1, len(x)), GROUP)
+        return np.concatenate([self._predicted(x[at : at + GROUP], at) for at in starts])
+
+    def _predicted(self, x: NDArray[Any], first: int) -> Floats:
         with one_thread():
             raw = predict(
                 [self.spec],
                 self.parameters[np.newaxis],
-                self._prepared(x),
+                self._prepared(x, first),
                 features=self.features,
                 outputs=self.outputs,
                 lookups=lookups(self.encoder),
@@ -59,15 +81,10 @@ class FittedNetwork:
             return self.target_scale.restore(shares)
         return shares.astype(np.float64) if LOSSES[self.spec.loss].task == "regression" else shares
 
-    def _prepared(self, x: NDArray[Any]) -> Floats:
+    def _prepared(self, x: NDArray[Any], first: int) -> Floats:
         rows = prepared(x, self.encoder, self.preprocessing)
         if not np.isfinite(rows).all():
-            row = int(np.argwhere(~np.isfinite(rows))[0][0])
-            raise InputError(
-                "features must be finite in 32-bit floating point after preprocessing",
-                f"a value in row {row} (counted from 0) that is not",
-                "correct it",
-            )
+            raise NotFiniteError(first + int(np.argwhere(~np.isfinite(rows))[0][0]))
         return rows
 
 

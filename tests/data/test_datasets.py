@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hpsearch.config.sections.data import DataConfig
-from hpsearch.data.datasets import Split, load, read_features
+from hpsearch.data import rows
+from hpsearch.data.datasets import Split, load
 from workers.errors import InputError
 
 
@@ -318,6 +319,10 @@ def test_bad_input_is_one_line(lines: str, values: dict[str, Any], expected: str
 
 
 NAMES = ("b", "a")
+
+
+def read_features(path: str, **how: Any) -> np.ndarray:
+    return np.concatenate([table.x for table in rows.read_features(path, **how)])
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pytest
 
 from hpsearch.data.readers.formats import read
-from hpsearch.data.readers.kinds import values_of
-from hpsearch.data.readers.raw_table import MISSING, Source, Table
+from hpsearch.data.tables.kinds import values_of
+from hpsearch.data.tables.raw_table import MISSING, Source, Table
 from workers.data.columns import Column
 from workers.errors import InputError
 

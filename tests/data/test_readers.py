@@ -17,9 +17,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hpsearch.config.sections.data import FileFormat
-from hpsearch.data.readers import raw_table
 from hpsearch.data.readers.formats import BUILTINS, READERS, read
-from hpsearch.data.readers.raw_table import Source
+from hpsearch.data.tables import raw_table
+from hpsearch.data.tables.raw_table import Source
 from workers.errors import InputError
 
 X = [[1.5, -2.0], [3.0, 4e-3], [5.0, 6.0]]

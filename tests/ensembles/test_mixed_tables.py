@@ -11,10 +11,9 @@ import pytest
 from hpsearch.data import datasets
 from hpsearch.ensembles import ensemble, model
 from hpsearch.ensembles.metrics import measure
-from hpsearch.ensembles.prediction import predict
 from hpsearch.results.tables import Results
 from hpsearch.storage.folder import RunFolder
-from tests.support import run_here, tiny_config, write_mixed
+from tests.support import predict_all, run_here, tiny_config, write_mixed
 from workers.errors import CheckpointError, InputError
 
 STAGES = [{"name": "only", "num_trials": 3, "epochs": 3}]
@@ -67,15 +66,15 @@ def test_a_model_scores_what_the_run_recorded(tmp_path: Path, changes: dict[str,
 def test_a_table_of_text_is_learned_and_predicted(tmp_path: Path) -> None:
     _, run = a_run(tmp_path)
     new = write_mixed(tmp_path / "new.csv", seed=1)
-    frame = predict(run.path, new)
+    frame = predict_all(run.path, new)
     wanted = pd.read_csv(new)["animal"]
     assert (frame["prediction"] == wanted).mean() > 0.8
     in_parquet = tmp_path / "new.parquet"
     pd.read_csv(new, parse_dates=["seen"]).to_parquet(in_parquet)
-    pd.testing.assert_frame_equal(predict(run.path, in_parquet), frame)
+    pd.testing.assert_frame_equal(predict_all(run.path, in_parquet), frame)
     other = pd.read_csv(new)[["seen", "home", "weight"]]
     other.to_csv(tmp_path / "fewer.csv", index=False)
-    pd.testing.assert_frame_equal(predict(run.path, tmp_path / "fewer.csv"), frame)
+    pd.testing.assert_frame_equal(predict_all(run.path, tmp_path / "fewer.csv"), frame)
 
 
 def test_the_same_rows_in_another_order_predict_the_same(tmp_path: Path) -> None:
@@ -85,8 +84,8 @@ def test_the_same_rows_in_another_order_predict_the_same(tmp_path: Path) -> None
     order = np.random.default_rng(0).permutation(len(frame))
     frame.iloc[order].to_csv(tmp_path / "shuffled.csv", index=False)
     plain, shuffled = (
-        predict(run.path, tmp_path / "new.csv"),
-        predict(run.path, tmp_path / "shuffled.csv"),
+        predict_all(run.path, tmp_path / "new.csv"),
+        predict_all(run.path, tmp_path / "shuffled.csv"),
     )
     pd.testing.assert_frame_equal(plain.iloc[order].reset_index(drop=True), shuffled)
 
@@ -121,7 +120,7 @@ def test_resuming_takes_the_same_columns(tmp_path: Path) -> None:
 def test_a_frame_predicts_as_its_file(tmp_path: Path) -> None:
     _, run = a_run(tmp_path)
     new = write_mixed(tmp_path / "new.csv", seed=1)
-    frame = predict(run.path, new)
+    frame = predict_all(run.path, new)
     names = [f"probability_{name}" for name in ensemble.load(run.path).classes]
     wanted = frame[names].to_numpy()
     rows = pd.read_csv(new, parse_dates=["seen"])[["home", "seen", "id", "weight"]]
@@ -140,11 +139,11 @@ def test_values_that_the_model_does_not_know_are_counted(tmp_path: Path) -> None
     _, run = a_run(tmp_path)
     new = write_mixed(tmp_path / "new.csv", seed=1)
     told: list[str] = []
-    predict(run.path, new, note=told.append)
+    predict_all(run.path, new, note=told.append)
     assert told == []
     text = new.read_text()
     new.write_text(text.replace("pond", "swamp"))
-    predict(run.path, new, note=told.append)
+    predict_all(run.path, new, note=told.append)
     assert told == [f"{text.count('pond')} values of 'home' unknown, taken as rare ones"]
 
 
@@ -153,7 +152,7 @@ def test_a_column_of_another_kind_is_refused(tmp_path: Path) -> None:
     frame = pd.read_csv(write_mixed(tmp_path / "new.csv"))
     frame.assign(weight="heavy").to_csv(tmp_path / "bad.csv", index=False)
     with pytest.raises(InputError, match=r"must be numbers; got 'heavy' in row 0 .*'weight'"):
-        predict(run.path, tmp_path / "bad.csv")
+        predict_all(run.path, tmp_path / "bad.csv")
 
 
 def test_a_run_says_what_it_makes_of_its_columns(tmp_path: Path) -> None:

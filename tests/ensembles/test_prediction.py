@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from hpsearch.ensembles import ensemble
-from hpsearch.ensembles.prediction import predict, predict_file
+from hpsearch.ensembles.prediction import predict_file
 from hpsearch.storage.folder import RunFolder
-from tests.support import blobs, run_here, tiny_config
+from tests.support import blobs, predict_all, run_here, tiny_config
 from workers.errors import CheckpointError, InputError
 
 
@@ -193,17 +193,17 @@ def test_a_checkpoint_of_before_tells_types_by_the_look(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run, data = labelled(tmp_path / "a.parquet", [3, 1, 20]), new_rows(tmp_path / "new.csv")
-    new = predict(run.path, data)
+    new = predict_all(run.path, data)
     loaded = ensemble.load(run.path)
     for member in loaded.members:
         assert dict(member.metadata).pop("class_type") == "int"
         del member.snapshot.metadata["class_type"]
     monkeypatch.setattr(ensemble, "load", lambda _: loaded)
-    pd.testing.assert_frame_equal(predict(run.path, data), new)
+    pd.testing.assert_frame_equal(predict_all(run.path, data), new)
     loaded.members[0].snapshot.metadata["class_type"] = "complex"
     del loaded.members[0].__dict__["labels"]
     with pytest.raises(CheckpointError, match="complex"):
-        predict(run.path, data)
+        predict_all(run.path, data)
 
 
 @pytest.mark.parametrize("name", ["out", "out.xlsx", "out.csv.bz2", "out.parquet.gz", ".csv2"])
@@ -221,7 +221,7 @@ def test_targets_are_doubles_with_all_their_bits(line_run: RunFolder, tmp_path: 
         predict_file(line_run.path, tmp_path / "new.csv", tmp_path / f"out.{suffix}")
     table = pq.read_table(tmp_path / "out.parquet")
     assert str(table.schema.field("prediction").type) == "double"
-    exact = predict(line_run.path, tmp_path / "new.csv")["prediction"].tolist()
+    exact = predict_all(line_run.path, tmp_path / "new.csv")["prediction"].tolist()
     assert table.column("prediction").to_pylist() == exact
     assert [
         json.loads(x) for x in (tmp_path / "out.jsonl").read_text().splitlines()

@@ -5,8 +5,10 @@ import os
 import re
 import secrets
 import stat
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from workers.checkpoints.failpoints import failpoint
 
@@ -55,7 +57,8 @@ def write_new(path: Path, data: bytes, *, settle: bool = True) -> None:
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     try:
-        _write(temporary, data)
+        with _created(temporary) as file:
+            file.write(data)
         _publish(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -72,9 +75,20 @@ def replace(path: Path, data: bytes) -> None:
         If the disk is full, read-only or failing; what was there is there still, unless
         it was the last fsync that failed.
     """
+    with replacing(path) as file:
+        file.write(data)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Give ``path`` what is written to a file, as :func:`replace` does; an exception leaves it.
+
+    Raises `OSError`.
+    """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     try:
-        _write(temporary, data)
+        with _created(temporary) as file:
+            yield file
         failpoint("file.before_replace")
         temporary.replace(path)
         failpoint("file.after_replace")
@@ -134,15 +148,16 @@ def temporary_target(name: str) -> str | None:
     return match[1] if match else None
 
 
-def _write(path: Path, data: bytes) -> None:
+@contextmanager
+def _created(path: Path) -> Iterator[BinaryIO]:
+    """Make a file for writing; when all is written it is on disk."""
     failpoint("file.before_open")
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with open(descriptor, "wb", buffering=0) as file:  # noqa: PTH123 - as above
+    with open(descriptor, "wb") as file:  # noqa: PTH123 - as above
         os.fchmod(descriptor, 0o600)  # A umask may have taken even the owner's bits.
         failpoint("file.before_write")
-        rest = memoryview(data)
-        while rest:
-            rest = rest[file.write(rest) :]
+        yield file
+        file.flush()
         failpoint("file.before_sync")
         os.fsync(descriptor)
         failpoint("file.after_sync")

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpsearch.data.encoding import columns_of
-from hpsearch.data.readers.raw_table import Table
+from hpsearch.data.tables.raw_table import Table
 from workers.data.categories import Limits
 from workers.data.columns import Column
 from workers.data.encoder import Encoder, fit_encoder

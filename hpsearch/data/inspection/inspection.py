@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from hpsearch.data.encoding import columns_of, in_a_line
 from hpsearch.data.inspection.description import Description, describe
 from hpsearch.data.readers.formats import BUILTINS, read
-from hpsearch.data.readers.raw_table import Source, Table, shown
+from hpsearch.data.tables.raw_table import Source, Table, shown
 from workers.data.categories import Limits
 
 FEW_ROWS: Final = 10

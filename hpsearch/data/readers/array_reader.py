@@ -7,7 +7,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hpsearch.data.readers.raw_table import (
+from hpsearch.data.tables.raw_table import (
     Source,
     Table,
     check_size,

@@ -3,21 +3,27 @@
 import csv
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from typing import Any, Final
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv
 
-from hpsearch.data.readers.columns import assemble, choose
-from hpsearch.data.readers.raw_table import Source, Table, check_text, read_bytes, shown
+from hpsearch.data.readers.blocks import ends_of_rows, text_blocks
+from hpsearch.data.readers.csv_parsing import (
+    SAMPLE,
+    delimiter_of,
+    parse,
+    texts_at_first,
+    unreadable,
+)
+from hpsearch.data.tables.columns import Chosen, Rows, assemble, choose, joined
+from hpsearch.data.tables.raw_table import Source, Table, shown
 from workers.errors import InputError
 
-_CELL = re.compile(r"column #(\d+): Row #(\d+): .* invalid value (.*)", re.DOTALL)
-
-SAMPLE: Final = 1 << 18
-"""So many bytes of the first rows tell at first which columns are text."""
+_FILLED = re.compile(rb"[^\r\n]")
 
 
 def read_csv(source: Source) -> Table:
@@ -25,31 +31,83 @@ def read_csv(source: Source) -> Table:
 
     Labels are kept as text, without the blanks around them.
     """
-    data = read_bytes(source.path)
-    check_text(data, source.path)
-    names, start = _read_names(data, source)
-    nameless = [c for c, name in enumerate(names) if not name and source.labelled]
-    chosen = choose(names, source, named=source.header)
-    labels = set() if chosen.target is None else {chosen.target}
-    body = pa.py_buffer(data).slice(start)
-    sample = data[start : start + SAMPLE]
-    texts = {*labels, *chosen.beside, *nameless, *_texts(sample, names, chosen.features, source)}
-    columns = list(dict.fromkeys([*chosen.columns, *nameless]))
-    table = _read(body, names, columns, texts, source)
-    notes = [_nameless(table.column(str(c)), c, len(names), source) for c in nameless]
-    rows = table.select([columns.index(c) for c in chosen.columns])
-    found = assemble(rows, names, chosen, source, typed=False)
+    texts, found = set[int](), None
+    while found is None:
+        found = _gathered(source, texts)
+    return found
+
+
+def csv_blocks(source: Source) -> Iterator[Table]:
+    """Yield the rows of a CSV file whose columns are known, block by block, as `read_csv` does."""
+    first = source.first_row
+    for block in _blocks(source, set(), limited=False):
+        rows = block.table.select([str(c) for c in block.chosen.columns])
+        part = replace(source, first_row=first)
+        yield assemble(rows, block.names, block.chosen, part, typed=False)
+        first += len(rows)
+
+
+@dataclass(frozen=True, eq=False)
+class _Block:
+    """Some rows: those columns that are wanted, each called by its number."""
+
+    names: list[str]
+    chosen: Chosen
+    table: pa.Table
+    size: int
+
+
+def _gathered(source: Source, texts: set[int]) -> Table | None:
+    """Return all rows; or None, once a column has come to be one of ``texts``."""
+    rows, begun, nameless = None, set[int](), dict[int, list[pa.ChunkedArray]]()
+    for block in _blocks(source, texts, limited=True):
+        if rows is None:
+            expected = 1.02 * len(block.table) * Path(source.path).stat().st_size / block.size
+            how: dict[str, Any] = {"typed": False, "rows": int(expected) + 1}
+            rows, begun = Rows(block.names, block.chosen, source, **how), set(texts)
+        elif texts != begun:
+            return None
+        rows.add(block.table.select([str(c) for c in block.chosen.columns]))
+        for c in _without_name(block.names, source):
+            nameless.setdefault(c, []).append(block.table.column(str(c)))
+    if rows is None:
+        raise unreadable("Empty CSV", source)
+    found = rows.table()
+    notes = [_nameless(joined(v), c, block.names, source) for c, v in nameless.items()]
     return replace(found, left_out=(*notes, *found.left_out))
 
 
-def _nameless(column: pa.ChunkedArray, place: int, columns: int, source: Source) -> str:
+def _blocks(source: Source, texts: set[int], *, limited: bool) -> Iterator[_Block]:
+    """Yield a file's rows, and add to ``texts`` which columns are read as text."""
+    chosen, names = None, list[str]()
+    for data in text_blocks(source.path, ends_of_rows(delimiter_of(source)), limited=limited):
+        start = 0
+        if chosen is None:
+            names, start = _read_names(data, source)
+            chosen = choose(names, source, named=source.header)
+            features = dict(zip(chosen.features, chosen.names, strict=True))
+            texts.update(texts_at_first(data[start : start + SAMPLE], names, features, source))
+            texts.update([*chosen.columns[len(features) :], *_without_name(names, source)])
+            columns = list(dict.fromkeys([*chosen.columns, *_without_name(names, source)]))
+        if _FILLED.search(data, start):
+            table = parse(pa.py_buffer(data).slice(start), names, columns, texts, source)
+            yield _Block(names, chosen, table, len(data) - start)
+            source = replace(source, first_row=source.first_row + table.num_rows)
+
+
+def _without_name(names: Sequence[str], source: Source) -> list[int]:
+    return [c for c, name in enumerate(names) if not name and source.labelled]
+
+
+def _nameless(column: pa.ChunkedArray, place: int, names: list[str], source: Source) -> str:
     """Return why a column without a name is left out.
 
     It may be pandas' index, or what follows the delimiter at the end of each line.
     """
-    if place == 0 and column.to_pylist() == [str(row) for row in range(len(column))]:
+    numbers = pa.chunked_array([pa.array(np.arange(len(column))).cast(pa.string())])
+    if place == 0 and column.equals(numbers):
         return "column 0: without a name, it numbers the rows"
-    if place == columns - 1 and not any(text and text.strip() for text in column.to_pylist()):
+    if place == len(names) - 1 and pc.utf8_trim_whitespace(column).unique().to_pylist() == [""]:
         return f"column {place}: without a name or a value, lines end in a delimiter"
     raise InputError(
         "every column must have a name",
@@ -58,51 +116,10 @@ def _nameless(column: pa.ChunkedArray, place: int, columns: int, source: Source)
     )
 
 
-def _read(
-    body: pa.Buffer, names: list[str], columns: list[int], texts: set[int], source: Source
-) -> pa.Table:
-    """Parse the columns, those of ``texts`` as text and the others as numbers, as far as they are.
-
-    A column in which something else comes up is read as text, which tells what it is.
-    """
-    while True:
-        types = {str(c): pa.string() if c in texts else pa.float64() for c in columns}
-        try:
-            return _parse_csv(body, names, types, [str(c) for c in columns], source)
-        except pa.ArrowException as error:
-            cell = _CELL.search(str(error))
-            if cell is None or int(cell[1]) in texts:
-                raise _unreadable(str(error), source) from None
-            texts.add(int(cell[1]))
-
-
-def _texts(
-    sample: bytes, names: list[str], features: Sequence[int], source: Source
-) -> Iterator[int]:
-    """Yield the features that are text in the first rows, or are to be read as text."""
-    said = {one.name: one.kind for one in source.known or ()} | dict(source.kinds)
-    rows = sample[: sample.rfind(b"\n") + 1] or sample
-    types = {str(c): pa.string() for c in features}
-    try:
-        first = _parse_csv(pa.py_buffer(rows), names, types, list(types), source)
-    except (pa.ArrowException, InputError):
-        first = None  # The whole will tell what is wrong.
-    for c in features:
-        if said.get(names[c], "number") != "number":
-            yield c
-        elif first is not None and names[c] not in said:
-            cells = pc.utf8_trim_whitespace(first.column(str(c)))
-            known = cells.filter(pc.invert(pc.is_in(cells, value_set=pa.array(source.missing))))
-            try:
-                known.cast(pa.float64())
-            except pa.ArrowInvalid:
-                yield c
-
-
 def _read_names(data: bytes, source: Source) -> tuple[list[str], int]:
     """Return the columns' names and the offset of the first row."""
     first = re.compile(rb"(?:\xef\xbb\xbf)?(\s*[\r\n])?([^\r\n]*)(\r\n|\r|\n)?").match(data)
-    delimiter = _delimiter(source)
+    delimiter = delimiter_of(source)
     if first is None or not first[2].strip():
         raise InputError("a data file must have rows", f"{shown(source.path)}, empty", "fill it")
     try:
@@ -114,57 +131,3 @@ def _read_names(data: bytes, source: Source) -> tuple[list[str], int]:
     if not source.header:
         return [str(column) for column in range(len(cells))], first.start(2)
     return [cell.strip() for cell in cells], first.end()
-
-
-def _delimiter(source: Source) -> str:
-    tabbed = source.path.removesuffix(".gz").endswith(".tsv") and source.delimiter == ","
-    delimiter = "\t" if tabbed else source.delimiter
-    if len(delimiter) != 1 or not delimiter.isascii() or delimiter in '\r\n"\0':
-        raise InputError(
-            "delimiter must be one ASCII character, no quote or line end",
-            repr(delimiter),
-            "correct it",
-        )
-    return delimiter
-
-
-def _parse_csv(
-    body: pa.Buffer,
-    names: list[str],
-    types: dict[str, pa.DataType],
-    columns: list[str],
-    source: Source,
-) -> pa.Table:
-    ragged: list[Any] = []
-
-    def skip(row: Any) -> str:
-        ragged[1:] = []
-        ragged.append(row)
-        return "skip"
-
-    table = pa.csv.read_csv(
-        pa.BufferReader(body),
-        pa.csv.ReadOptions(
-            use_threads=False,
-            column_names=[str(column) for column in range(len(names))],
-            block_size=max(1 << 20, min(len(names) << 8, 1 << 28)),
-        ),
-        pa.csv.ParseOptions(delimiter=_delimiter(source), invalid_row_handler=skip),
-        pa.csv.ConvertOptions(
-            column_types=types, include_columns=columns, null_values=list(source.missing)
-        ),
-    )
-    if ragged:
-        row = ragged[0]
-        raise InputError(
-            f"every row of {shown(source.path)} must have {len(names)} columns",
-            f"{row.actual_columns} in row {row.number - 1} (counted from 0)",
-            "complete it, or correct delimiter",
-        )
-    return table
-
-
-def _unreadable(message: str, source: Source) -> InputError:
-    if "Empty CSV" in message:
-        return InputError("a data file must have rows", f"{shown(source.path)}, none", "add some")
-    return InputError(f"{shown(source.path)} must be CSV", shown(message), "check the file")

@@ -1,7 +1,7 @@
 """From a source's name to its raw table: files of several formats and built-in sets."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,27 +9,31 @@ import sklearn.datasets
 from sklearn.utils import Bunch
 
 from hpsearch.data.readers.array_reader import array_table, read_idx, read_npz
-from hpsearch.data.readers.csv_reader import read_csv
-from hpsearch.data.readers.feather_reader import read_feather
-from hpsearch.data.readers.jsonl_reader import read_jsonl
-from hpsearch.data.readers.parquet_reader import read_parquet
-from hpsearch.data.readers.raw_table import Source, Table, regular_file, shown
+from hpsearch.data.readers.csv_reader import csv_blocks, read_csv
+from hpsearch.data.readers.feather_reader import feather_blocks, read_feather
+from hpsearch.data.readers.jsonl_reader import jsonl_blocks, read_jsonl
+from hpsearch.data.readers.parquet_reader import parquet_blocks, read_parquet
+from hpsearch.data.tables.raw_table import Source, Table, regular_file, shown
 from workers.errors import InputError
 
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """A function of a source, and what the suffix of its files looks like."""
+    """A function of a source, what the suffix of its files looks like, and maybe one for blocks.
+
+    ``blocks`` reads the rows of a source whose columns are ``known`` in order, a part at a time.
+    """
 
     read: Callable[[Source], Table]
     suffix: str
+    blocks: Callable[[Source], Iterator[Table]] | None = None
 
 
 READERS: Mapping[str, Reader] = {
-    "csv": Reader(read_csv, r"\.(csv|tsv|data|txt|dat)"),
-    "parquet": Reader(read_parquet, r"\.(parquet|pq)"),
-    "jsonl": Reader(read_jsonl, r"\.(jsonl|ndjson)"),
-    "feather": Reader(read_feather, r"\.(feather|arrow)"),
+    "csv": Reader(read_csv, r"\.(csv|tsv|data|txt|dat)", csv_blocks),
+    "parquet": Reader(read_parquet, r"\.(parquet|pq)", parquet_blocks),
+    "jsonl": Reader(read_jsonl, r"\.(jsonl|ndjson)", jsonl_blocks),
+    "feather": Reader(read_feather, r"\.(feather|arrow)", feather_blocks),
     "npz": Reader(read_npz, r"\.npz"),
     "idx": Reader(read_idx, r"([.-]idx\d?([.-]ubyte)?|[.-]ubyte)"),
 }
@@ -57,15 +61,37 @@ def read(source: Source) -> Table:
         If there is no such source, or its rows can't be used: none, features that are
         no finite numbers, labels that do not fit the rows.
     """
-    table = read_builtin(source) if source.path in BUILTINS else _read_file(source)
-    rows, features = table.x.shape
-    if not rows or not features:
-        what = "rows" if not rows else "feature columns"
-        raise InputError(
-            f"a data source must have {what}", f"none in {shown(source.path)}", "add some"
-        )
+    if source.path in BUILTINS:
+        table = read_builtin(source)
+    else:
+        table = READERS[_format_of(source)].read(source)
+    _check_shape(table, source)
     _check_finite(table, source)
     return table
+
+
+def read_blocks(source: Source) -> Iterator[Table]:
+    """Yield the rows of a source whose columns are ``known`` in order, a part at a time.
+
+    The values are those of :func:`read`, but memory holds one part only, and no limit is set to
+    the file's size. Formats that can't be read so come as a whole.
+
+    Raises
+    ------
+    InputError
+        As :func:`read` does; parts may have been yielded before.
+    """
+    blocks = None if source.path in BUILTINS else READERS[_format_of(source, limited=False)].blocks
+    if blocks is None:
+        yield read(source)
+        return
+    for table in blocks(source):
+        _check_shape(table, source)
+        _check_finite(table, source)
+        yield table
+        source = replace(source, first_row=source.first_row + len(table.x))
+    if not source.first_row:
+        raise _without("rows", source)
 
 
 def file_format(source: Source) -> str:
@@ -109,9 +135,10 @@ def read_builtin(source: Source) -> Table:
     return replace(table, feature_names=names)
 
 
-def _read_file(source: Source) -> Table:
+def _format_of(source: Source, *, limited: bool = True) -> str:
+    """Return the format of a file that is there."""
     try:
-        regular_file(source.path)
+        regular_file(source.path, limited=limited)
     except InputError as error:
         remedy = f"{error.remedy}, or take one of {', '.join(BUILTINS)}"
         raise InputError(error.rule, error.value, remedy) from None
@@ -122,7 +149,19 @@ def _read_file(source: Source) -> Table:
             f"labels: {shown(source.labels)} with {kind}",
             "name the column or array with target instead",
         )
-    return READERS[kind].read(source)
+    return kind
+
+
+def _check_shape(table: Table, source: Source) -> None:
+    rows, features = table.x.shape
+    if not rows or not features:
+        raise _without("rows" if not rows else "feature columns", source)
+
+
+def _without(what: str, source: Source) -> InputError:
+    return InputError(
+        f"a data source must have {what}", f"none in {shown(source.path)}", "add some"
+    )
 
 
 def _check_finite(table: Table, source: Source) -> None:
@@ -136,7 +175,7 @@ def _check_finite(table: Table, source: Source) -> None:
     found = "a missing value or NaN" if np.isnan(value) else str(value)
     raise InputError(
         "features must be finite numbers",
-        f"{found} in row {row} (counted from 0), column {shown(table.feature_names[column])}"
-        f" of {shown(source.path)}",
+        f"{found} in row {row + source.first_row} (counted from 0),"
+        f" column {shown(table.feature_names[column])} of {shown(source.path)}",
         "fill it or drop the row",
     )

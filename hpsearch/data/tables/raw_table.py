@@ -34,7 +34,8 @@ class Source:
     ``drop``), and ``labelled`` is false where a target is neither needed nor read. ``kinds`` says
     of what kind columns are, ``known`` of all what they are, and ``missing`` which text is no
     value; in ``complete`` rows no value may be missing. ``beside`` names columns that are kept as
-    they are beside the rows, and are no features unless these name them too.
+    they are beside the rows, and are no features unless these name them too. Where rows are a part
+    of their file, ``first_row`` is the number of the first one in it, counted from 0.
     """
 
     path: str
@@ -52,6 +53,7 @@ class Source:
     known: tuple[Column, ...] | None = None
     complete: bool = False
     beside: tuple[str, ...] = ()
+    first_row: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,8 +97,8 @@ def listed(names: Sequence[str]) -> str:
     return text if len(names) <= 12 else f"{text}, ... ({len(names)} in all)"
 
 
-def regular_file(path: str) -> Path:
-    """Return the path of a regular file that is there and not larger than MAX_BYTES.
+def regular_file(path: str, *, limited: bool = True) -> Path:
+    """Return the path of a regular file that is there and, if ``limited``, has MAX_BYTES at most.
 
     Raises
     ------
@@ -115,7 +117,8 @@ def regular_file(path: str) -> Path:
     if not stat.S_ISREG(status.st_mode):
         kind = "a folder" if stat.S_ISDIR(status.st_mode) else "no regular file"
         raise InputError("a data source must be a file", f"{shown(path)}, {kind}", "name a file")
-    check_size(path, status.st_size)
+    if limited:
+        check_size(path, status.st_size)
     return Path(path)
 
 
@@ -134,9 +137,7 @@ def read_bytes(path: str) -> bytes:
         with gzip.open(file) if packed else file.open("rb") as stream:
             data = stream.read(MAX_BYTES + 1)
     except (OSError, EOFError, zlib.error) as error:
-        raise InputError(
-            "a data file must be readable", f"{shown(path)} ({error})", "check or replace it"
-        ) from None
+        raise unreadable(path, error) from None
     check_size(path, len(data))
     if not data:
         raise InputError("a data file must have rows", f"{shown(path)}, empty", "replace it")
@@ -158,15 +159,25 @@ def check_text(data: bytes, path: str) -> None:
     decoder = codecs.getincrementaldecoder("utf-8")()
     view = memoryview(data)
     try:
-        for start in range(0, len(data), 1 << 20):
+        for start in range(0, 0 if data.isascii() else len(data), 1 << 20):
             decoder.decode(view[start : start + (1 << 20)], start + (1 << 20) >= len(data))
     except UnicodeDecodeError as error:
-        raise InputError(
-            f"{shown(path)} must be text in UTF-8",
-            f"bytes that are not ({error.object[error.start : error.start + 4].hex(' ')})",
-            "save it as UTF-8 or give its format",
-        ) from None
+        raise bad_text(path, error) from None
     if b"\0" in data:
-        raise InputError(
-            f"{shown(path)} must be text in UTF-8", "NUL bytes", "save it as plain text"
-        )
+        raise bad_text(path, None)
+
+
+def bad_text(path: str, error: UnicodeDecodeError | None) -> InputError:
+    """Return what is to be said of bytes that are no text; without an error of NUL bytes."""
+    rule = f"{shown(path)} must be text in UTF-8"
+    if error is None:
+        return InputError(rule, "NUL bytes", "save it as plain text")
+    found = error.object[error.start : error.start + 4].hex(" ")
+    return InputError(rule, f"bytes that are not ({found})", "save it as UTF-8 or give its format")
+
+
+def unreadable(path: str, error: Exception) -> InputError:
+    """Return what is to be said of a file that can't be read, or not be unpacked."""
+    return InputError(
+        "a data file must be readable", f"{shown(path)} ({error})", "check or replace it"
+    )
