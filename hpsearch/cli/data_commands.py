@@ -5,41 +5,31 @@ from typing import Any
 
 import click
 
+from hpsearch.cli.parameter_types import dialect_options, take_dialect
 
-def _look(
-    source: str, target: str | None, no_header: bool, delimiter: str, task: str | None
-) -> Any:
+
+def _look(source: str, target: str | None, task: str | None, dialect: dict[str, Any]) -> Any:
     """Return what a source is, and its target as a config names it."""
     from hpsearch.data.inspection import inspection
     from hpsearch.data.tables.raw_table import Source
     from workers.data.categories import Limits
 
     number: Any = int(target) if target is not None and target.isdecimal() else target
-    how: dict[str, Any] = {"header": not no_header, "delimiter": delimiter, "target": number}
-    looked = Source(source, **how, labelled=target is not None)
+    looked = Source(source, **dialect, target=number, labelled=target is not None)
     return inspection.inspect(looked, Limits(), task=task), number
-
-
-def _source_options(command: Any) -> Any:
-    for option in (
-        click.option("--delimiter", default=",", show_default=True, help="Between a CSV's values."),
-        click.option("--no-header", is_flag=True, help="The file's first line is data."),
-    ):
-        command = option(command)
-    return command
 
 
 @click.command()
 @click.argument("source")
 @click.option("--target", metavar="COLUMN", help="Look at how columns tell it.")
-@_source_options
+@dialect_options()
 @click.option("--format", "kind", type=click.Choice(["table", "json"]), default="table")
 def inspect(source: str, target: str | None, kind: str, **how: Any) -> None:
     """Print what the columns of SOURCE are, and what looks odd about them.
 
     SOURCE is a file or a built-in data set.
     """
-    found, _ = _look(source, target, task=None, **how)
+    found, _ = _look(source, target, None, take_dialect(how))
     if kind == "json":
         click.echo(json.dumps(found.to_json(), indent=2))
         return
@@ -52,7 +42,7 @@ def inspect(source: str, target: str | None, kind: str, **how: Any) -> None:
 @click.argument("source")
 @click.option("--target", metavar="COLUMN", required=True, help="What to predict.")
 @click.option("--task", type=click.Choice(["classification", "regression"]), help="Else guessed.")
-@_source_options
+@dialect_options()
 def init(source: str, target: str, task: str | None, **how: Any) -> None:
     """Print a config for SOURCE to begin with: hpsearch init DATA.csv --target y > config.yaml.
 
@@ -61,8 +51,8 @@ def init(source: str, target: str, task: str | None, **how: Any) -> None:
     from hpsearch.config import documents, loading
     from hpsearch.data.inspection.initial_config import initial_config
 
-    found, column = _look(source, target, task=task, **how)
-    options = {"header": not how["no_header"], "delimiter": how["delimiter"]}
-    text = initial_config(found, source, column, **options)
+    dialect = take_dialect(how)
+    found, column = _look(source, target, task, dialect)
+    text = initial_config(found, source, column, dialect=dialect)
     loading.build(documents.parse(text, where="the config"))  # It is one, whatever the source.
     click.echo(text, nl=False)

@@ -6,7 +6,14 @@ from typing import Any
 
 import click
 
-from hpsearch.cli.parameter_types import DATA, EnsembleMethodType, path
+from hpsearch.cli.parameter_types import (
+    DATA,
+    MODELS,
+    EnsembleMethodType,
+    dialect_options,
+    path,
+    take_dialect,
+)
 
 OUTPUT = "The file to write: .csv, .csv.gz, .parquet or .jsonl; - is CSV on stdout."
 
@@ -71,8 +78,7 @@ def report(run: Path, output: Path | None) -> None:
 @click.argument("model", type=path)
 @click.argument("data", type=path)
 @click.option("--output", type=path, required=True, help=OUTPUT)
-@click.option("--header/--no-header", default=True, help="Whether DATA names its columns.")
-@click.option("--delimiter", default=",", show_default=True)
+@dialect_options(MODELS)
 @click.option("--format", "file_format", help="Such as csv; default: by the file's name.")
 @click.option(
     "--keep", multiple=True, metavar="COLUMN", help="Carry a column of DATA along; again for more."
@@ -82,10 +88,11 @@ def predict(model: Path, data: Path, output: Path, **how: Any) -> None:
 
     MODEL is a run's folder (its ensemble predicts), an ensemble's, or a checkpoint file. CSV,
     Parquet, JSON lines and Feather may be larger than memory: they are read, predicted and written
-    a part at a time.
+    a part at a time. A CSV is read as that of the training rows, but for what options say.
     """
     from hpsearch.ensembles import prediction
 
+    how["dialect"] = take_dialect(how)
     how["note"] = lambda line: click.echo(f"data: {line}", err=True)
     if str(output) == "-":
         prediction.print_predictions(sys.stdout.buffer, model, data, **how)

@@ -13,7 +13,8 @@ from hpsearch.config.sections.data import DataConfig
 from hpsearch.data.encoding import encoder_of, in_a_line
 from hpsearch.data.labels import Labels, check_same_classes, encode
 from hpsearch.data.row_weights import weights_of
-from hpsearch.data.splits import Part, split, told
+from hpsearch.data.splits import Part, source_of, split, told
+from hpsearch.data.tables.dialect import dialect_of
 from hpsearch.data.tables.raw_table import Table
 from workers.data import target_scale
 from workers.data.dataset import Dataset
@@ -85,7 +86,7 @@ def load(config: DataConfig, *, seed: int, chains: Collection[tuple[str, ...]] =
     y = np.concatenate(y_validation)
     notes = [] if dataset.encoder is None else [in_a_line(table)]
     notes += [f"column left out: {text}" for text in table.left_out]
-    notes += told(config, parts)
+    notes += told(config, table, parts)
     return Split(
         dataset, tuple(x_validation), tuple(y_train), y, x_test, labels.y.get("test"), tuple(notes)
     )
@@ -106,9 +107,10 @@ def _prepare(
         preprocessing = fit(chain, numbers)
         x = {n: _transform(part, encoder, preprocessing, n) for n, part in parts.items()}
     _check_variation(x["train"])
-    weights = None if config.weight is None else weights_of(parts["train"], config.weight)
+    weights = None if config.weight is None else weights_of(parts["train"], config)
     dataset = _dataset(config, table, x, labels, preprocessing)
-    return replace(dataset, encoder=encoder, weights=weights)
+    dialect = dialect_of(source_of(config))
+    return replace(dataset, encoder=encoder, weights=weights, dialect=dialect)
 
 
 def _transform(

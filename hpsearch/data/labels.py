@@ -1,6 +1,7 @@
 """From raw labels to what a loss takes: class indices, or numbers in regression."""
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -12,7 +13,8 @@ from hpsearch.data import label_types
 from hpsearch.data.tables.raw_table import Table, listed, shown
 from workers.errors import InputError
 
-_MISSING = frozenset({"", "nan", "NaN", "NAN", "NA", "<NA>", "null", "NULL"})
+_MISSING = frozenset({"", "nan", "NaN"})
+"""What is no class: nothing, and what is no number where labels are numbers."""
 
 
 class Labelled(Protocol):
@@ -38,6 +40,28 @@ class Labels:
     y: Mapping[str, NDArray[Any]]
     classes: tuple[str, ...]
     class_type: str = "text"
+
+
+def labelled(y: NDArray[Any], missing: Sequence[str]) -> NDArray[np.bool_]:
+    """Return which rows have labels: texts of ``missing`` are none, and no numbers."""
+    if y.dtype.kind in "biu":
+        return np.ones(len(y), bool)
+    if y.dtype.kind == "f":
+        numbers: NDArray[np.bool_] = ~np.isnan(y.reshape(len(y), -1)).any(axis=1)
+        return numbers
+    gone = {*missing, *_MISSING}
+    return np.array([str(value).strip() not in gone for value in y.tolist()], bool)
+
+
+def doubtful(y: NDArray[Any], missing: Sequence[str]) -> list[str]:
+    """Return a line for each class whose name may mean that it is missing."""
+    counts = Counter(y.tolist()) if y.dtype.kind == "O" else {}
+    return [
+        f"{counts[text]:,} rows are of the class {shown(text)}: if that means that it is not known,"
+        " set data.unlabelled: drop"
+        for text in missing
+        if counts.get(text) and text not in _MISSING
+    ]
 
 
 def encode(parts: Mapping[str, Labelled], table: Table, *, task: str) -> Labels:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from hpsearch.config.sections.data import DataConfig, SplitConfig
 from hpsearch.data import dependent_rows, folds
 from hpsearch.data.folds import Pool, Rows
-from hpsearch.data.labels import as_text, quantile_strata
+from hpsearch.data.labels import as_text, labelled, quantile_strata
 from hpsearch.data.tables.raw_table import Source, Table, shown
 from workers.errors import InputError
 
@@ -21,13 +21,18 @@ def choose_rows(
     *,
     seed: int,
 ) -> list[dict[str, Rows]]:
-    """Return the row numbers of each split's parts that come from the source itself."""
-    left = np.ones(len(table.x), bool)
+    """Return the row numbers of each split's parts that come from the source itself.
+
+    Those without a label are in none if the config says so.
+    """
+    left, kept = np.ones(len(table.x), bool), kept_rows(config, table, source)
     common = {
         name: _take_range(name, section.rows, left, source)
         for name, section in wanted.items()
         if section is not None and section.rows is not None
     }
+    left &= kept
+    common = {name: rows[kept[rows]] for name, rows in common.items()}
     test_seed, seeds = folds.seeds(seed, config.repeats)
     if config.test is not None and config.test.share is not None:
         pool = _pool(config, table, left, source)
@@ -41,6 +46,13 @@ def choose_rows(
         counts = ", ".join(f"{name} {len(rows)}" for name, rows in splits[0].items())
         raise InputError("the splits must leave rows to train", counts, "make them smaller")
     return splits
+
+
+def kept_rows(config: DataConfig, table: Table, source: Source) -> NDArray[np.bool_]:
+    """Return which rows of a table are used: all, or those with a label."""
+    if config.unlabelled == "refuse" or table.y is None:
+        return np.ones(len(table.x), bool)
+    return labelled(table.y, source.missing)
 
 
 def _hold_out(

@@ -3,14 +3,18 @@
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from hpsearch.data.splits import Part
+from hpsearch.config.sections.data import DataConfig
+from hpsearch.data.splits import Part, source_of
+from hpsearch.data.tables.numbers import plain_numbers
 from hpsearch.data.tables.raw_table import shown
 from workers.errors import InputError
 
 
-def weights_of(part: Part, name: str) -> NDArray[np.float32]:
+def weights_of(part: Part, config: DataConfig) -> NDArray[np.float32]:
     """Return the weights of a part's rows ``(rows,)``, over their mean: so it is 1.
 
     Raises
@@ -18,8 +22,12 @@ def weights_of(part: Part, name: str) -> NDArray[np.float32]:
     InputError
         If one is no finite number of 0 or more, or none is above 0.
     """
-    texts = part.beside[name].to_pylist()
-    weights = np.array([_number(value) for value in texts])
+    name, source = str(config.weight), source_of(config)
+    column = part.beside[name]
+    texts = column.to_pylist()
+    if pa.types.is_string(column.type):
+        column = plain_numbers(pc.utf8_trim_whitespace(column), source)
+    weights = np.array([_number(value) for value in column.to_pylist()])
     bad = ~(np.isfinite(weights) & (weights >= 0))
     if bad.any():
         first = int(bad.argmax())

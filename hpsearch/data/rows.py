@@ -45,15 +45,15 @@ def read_features(
     feature_names: tuple[str, ...],
     target: str | int | None = None,
     file_format: str | None = None,
-    header: bool = True,
-    delimiter: str = ",",
+    dialect: Mapping[str, Any],
     columns: tuple[Column, ...] | None = None,
     keep: tuple[str, ...] = (),
 ) -> Iterator[Table]:
     """Yield raw rows of a file, part by part, with ``feature_names`` in their order.
 
     Columns are matched by name, whatever their order, and other columns (such as ``target``) are
-    left aside; where either side has no names, by position. Columns to ``keep`` lie beside.
+    left aside; where either side has no names, by position. Columns to ``keep`` lie beside. The
+    ``dialect`` are fields of a source.
 
     Raises
     ------
@@ -65,8 +65,7 @@ def read_features(
         path,
         format=file_format,
         target=target,
-        header=header,
-        delimiter=delimiter,
+        **dialect,
         features=feature_names,
         labelled=False,
         known=columns or tuple(Column(name) for name in feature_names),

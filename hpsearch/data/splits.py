@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from hpsearch.config.sections.data import DataConfig, SplitConfig
 from hpsearch.data.dependent_rows import groups_of, times_of
 from hpsearch.data.folds import Rows
+from hpsearch.data.labels import doubtful
 from hpsearch.data.readers.formats import BUILTINS, NAMED, file_format, read
-from hpsearch.data.row_choice import choose_rows
+from hpsearch.data.row_choice import choose_rows, kept_rows
+from hpsearch.data.tables.dialect import DIALECT
 from hpsearch.data.tables.raw_table import MISSING, Source, Table, shown
 from workers.data.columns import Column
 from workers.errors import InputError
@@ -33,6 +35,24 @@ class Part:
     beside: Mapping[str, pa.ChunkedArray] = field(default_factory=dict)
 
 
+def source_of(config: DataConfig) -> Source:
+    """Return what a config's first file is, and how it is written."""
+    kinds = {name: kind for name, kind in config.columns.items() if kind != "drop"}
+    written = {name: getattr(config, name) for name in DIALECT}
+    return Source(
+        config.source,
+        **written | {"missing": MISSING if config.missing is None else config.missing},
+        format=config.format,
+        labels=config.labels,
+        target=config.target,
+        task=config.task,
+        features=config.features,
+        kinds=kinds,
+        drop=(*config.drop, *(n for n, kind in config.columns.items() if kind == "drop")),
+        beside=tuple(dict.fromkeys(filter(None, (config.groups, config.time, config.weight)))),
+    )
+
+
 def split(config: DataConfig, *, seed: int) -> tuple[Table, Iterator[Mapping[str, Part]]]:
     """Return the source's table and the parts of each split of it.
 
@@ -40,26 +60,13 @@ def split(config: DataConfig, *, seed: int) -> tuple[Table, Iterator[Mapping[str
     Row ranges and second files come first; then the test share is drawn from the rows that
     are left, and then, for each split, the validation rows from the rest, which trains.
     """
-    source = Source(
-        config.source,
-        format=config.format,
-        labels=config.labels,
-        target=config.target,
-        header=config.header,
-        delimiter=config.delimiter,
-        task=config.task,
-        features=config.features,
-        kinds={name: kind for name, kind in config.columns.items() if kind != "drop"},
-        drop=(*config.drop, *(n for n, kind in config.columns.items() if kind == "drop")),
-        missing=MISSING if config.missing is None else config.missing,
-        beside=tuple(dict.fromkeys(filter(None, (config.groups, config.time, config.weight)))),
-    )
+    source = source_of(config)
     table = read(source)
     wanted = {"test": config.test, "validation": None if config.folds else config.validation}
     _check_sources(config.source, wanted)
     path, splits = source.path, choose_rows(config, wanted, table, source, seed=seed)
     second = {
-        name: _second_part(section, table, source, config.groups)
+        name: _second_part(section, table, source, config)
         for name, section in wanted.items()
         if section is not None and section.source is not None
     }
@@ -91,7 +98,17 @@ def _distinct(part: Part, name: str) -> list[str]:
     return [str(value).strip() for value in part.beside[name].unique().to_pylist()]
 
 
-def told(config: DataConfig, parts: Mapping[str, Part]) -> list[str]:
+def told(config: DataConfig, table: Table, parts: Mapping[str, Part]) -> list[str]:
+    """Return lines that say which rows are left out, and how the last split was made."""
+    source = source_of(config)
+    gone = int((~kept_rows(config, table, source)).sum())
+    lines = [f"{gone:,} row{'s' * (gone != 1)} without a label left out"] if gone else []
+    if config.task == "classification" and config.unlabelled == "refuse" and table.y is not None:
+        lines += doubtful(table.y, source.missing)
+    return lines + _told(config, parts)
+
+
+def _told(config: DataConfig, parts: Mapping[str, Part]) -> list[str]:
     """Return a line that says how the last split was made, if by groups or time."""
     which = f" (last of {config.splits} splits)" if config.splits > 1 else ""
     verbs = {"train": "train", "validation": "validate", "test": "test"}
@@ -111,8 +128,7 @@ def told(config: DataConfig, parts: Mapping[str, Part]) -> list[str]:
 
 def _latest(config: DataConfig, part: Part) -> str:
     name = str(config.time)
-    source = Source(part.source, kinds=dict(config.columns))
-    times, kind = times_of(part.beside[name], name, source)
+    times, kind = times_of(part.beside[name], name, source_of(config))
     if kind == "number":
         return f"{times.max():g}"
     return str(np.datetime64(int(times.max()), "s")).replace("T00:00:00", "").replace("T", " ")
@@ -125,19 +141,19 @@ def _part(table: Table, rows: Rows, path: str) -> Part:
     return Part(table.x[rows], table.y[rows], rows, path, beside)
 
 
-def _second_part(section: SplitConfig, table: Table, source: Source, groups: str | None) -> Part:
+def _second_part(section: SplitConfig, table: Table, source: Source, config: DataConfig) -> Part:
     second = replace(
         source,
         path=str(section.source),
         labels=section.labels,
         features=table.feature_names,
-        beside=() if groups is None else (groups,),
+        beside=() if config.groups is None else (config.groups,),
     )
     if second.path not in BUILTINS and file_format(second) in NAMED:
         known = table.columns or tuple(Column(name) for name in table.feature_names)
         second = replace(second, target=table.target, known=known)
     other = read(second)
-    return _part(other, np.arange(len(other.x)), second.path)
+    return _part(other, np.flatnonzero(kept_rows(config, other, second)), second.path)
 
 
 def _check_sources(path: str, wanted: Mapping[str, SplitConfig | None]) -> None:

@@ -1,7 +1,7 @@
 """Predictions of a saved model for new rows, of files of any size."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -10,6 +10,7 @@ import pandas as pd
 
 from hpsearch.data import label_types
 from hpsearch.data.rows import groups, in_lines, read_features, unknown
+from hpsearch.data.tables.dialect import dialect_from_json
 from hpsearch.data.tables.raw_table import Table, listed
 from hpsearch.ensembles import ensemble
 from hpsearch.ensembles.ensemble import Ensemble
@@ -30,8 +31,7 @@ def predict(
     path: Path,
     data: Path,
     *,
-    header: bool = True,
-    delimiter: str = ",",
+    dialect: Mapping[str, Any] | None = None,
     file_format: str | None = None,
     keep: Sequence[str] = (),
     note: Note = _say_nothing,
@@ -41,8 +41,9 @@ def predict(
     In classification the columns are ``prediction`` (the class with the highest
     probability, of its type in the training data), ``probability`` (of that class), and
     ``probability_CLASS`` for each class; in regression one column for each target. Columns of
-    the data to ``keep`` are carried along. At the end ``note`` is told of values that the model
-    does not know.
+    the data to ``keep`` are carried along. The data are written as the training data were, but for
+    what ``dialect`` says, by the names of a config's ``data``. At the end ``note`` is told of
+    values that the model does not know.
 
     Raises
     ------
@@ -56,13 +57,14 @@ def predict(
     metadata, columns = model.members[0].metadata, model.members[0].columns
     names = tuple(metadata["feature_names"])
     _check_kept(keep, model)
+    written = dialect_from_json(metadata.get("dialect", {})) | dict(dialect or {})
+    header = bool(written.get("header", True))
     tables = read_features(
         str(data),
         feature_names=names,
         target=metadata["target"],
         file_format=file_format,
-        header=header,
-        delimiter=delimiter,
+        dialect=written,
         columns=columns,
         keep=tuple(dict.fromkeys(keep)),
     )

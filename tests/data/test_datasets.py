@@ -322,7 +322,8 @@ NAMES = ("b", "a")
 
 
 def read_features(path: str, **how: Any) -> np.ndarray:
-    return np.concatenate([table.x for table in rows.read_features(path, **how)])
+    dialect = {"header": how.pop("header", True)}
+    return np.concatenate([table.x for table in rows.read_features(path, dialect=dialect, **how)])
 
 
 @pytest.mark.parametrize(

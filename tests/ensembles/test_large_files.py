@@ -188,5 +188,5 @@ def test_columns_without_names_are_the_models_by_their_place(
     expected = ensemble.load(run.path).predict_proba(frame)
     names = list(ensemble.load(run.path).members[0].metadata["feature_names"])
     frame[names].to_csv(tmp_path / "new.csv", index=False, header=False)
-    found = predict_all(run.path, tmp_path / "new.csv", header=False)
+    found = predict_all(run.path, tmp_path / "new.csv", dialect={"header": False})
     assert np.array_equal(found[SHARES].to_numpy(), expected)

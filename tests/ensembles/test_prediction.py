@@ -75,7 +75,9 @@ def test_rows_of_other_formats(colours_run: RunFolder, tmp_path: Path) -> None:
     frame.to_parquet(tmp_path / "new.parquet")
     pd.testing.assert_frame_equal(predicted(colours_run, tmp_path / "new.parquet"), plain)
     frame.to_csv(tmp_path / "new.txt", index=False, sep=";")
-    other = predicted(colours_run, tmp_path / "new.txt", delimiter=";", file_format="csv")
+    other = predicted(
+        colours_run, tmp_path / "new.txt", dialect={"delimiter": ";"}, file_format="csv"
+    )
     pd.testing.assert_frame_equal(other, plain)
 
 

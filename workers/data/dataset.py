@@ -37,7 +37,9 @@ class Dataset:
     ``alternatives`` are the same rows under other chains of preprocessing, where a search
     chooses among them, and ``further`` other splits into training and validation rows, where
     a search has several. ``weights`` ``(rows,)``, of mean 1, are those of the training rows in the
-    loss, None for ones. Plain arrays in a plain object: Ray maps them without a copy.
+    loss, None for ones. ``dialect`` says how the source writes values, where that is not the
+    default, for whoever predicts new rows. Plain arrays in a plain object: Ray maps them without a
+    copy.
     """
 
     task: str
@@ -53,6 +55,7 @@ class Dataset:
     class_type: str = "text"
     encoder: Encoder | None = None
     weights: NDArray[np.float32] | None = None
+    dialect: Mapping[str, Any] = field(default_factory=dict)
     alternatives: Mapping[tuple[str, ...], "Dataset"] = field(default_factory=dict)
     further: tuple["Dataset", ...] = ()
 

@@ -147,6 +147,8 @@ class _Stack:
         }
         if data.encoder is not None:
             metadata["columns"] = [column.to_json() for column in data.encoder.columns]
+        if data.dialect:
+            metadata["dialect"] = dict(data.dialect)
         arrays = self._networks.arrays(member)
         return checkpoint_files.save(self._folder, Snapshot(arrays, metadata))
 

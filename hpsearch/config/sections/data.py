@@ -10,6 +10,8 @@ from workers.training.cross_validation import MOST as MOST_SPLITS
 
 FileFormat = Literal["csv", "parquet", "jsonl", "feather", "npz", "idx"]
 
+_Mark = Annotated[str, Len(1, 1)]
+
 ColumnKind = Literal["number", "category", "date", "drop"]
 
 
@@ -69,9 +71,11 @@ class DataConfig(Section):
     the share for validation, as often anew: so each trial has several splits.
     ``scale_targets`` lets a regression learn its targets standardized. ``features`` chooses
     columns, ``drop`` leaves some out, ``columns`` says of what kind they are, and ``missing`` which
-    text stands for a missing value of a feature. ``weight`` names a column that is no feature, but
-    what a training row weighs in the loss. No group of the column ``groups`` has rows on two sides
-    of a split; by the column ``time`` the latest rows test and the next latest validate;
+    text stands for a missing value of a feature. ``delimiter``, ``decimal``, ``thousands``,
+    ``quote``, ``comment`` and ``encoding`` are those of a text file, as pandas' ``read_csv`` has
+    them; ``unlabelled`` rows are refused or dropped. ``weight`` names a column that is no feature,
+    but what a training row weighs in the loss. No group of the column ``groups`` has rows on two
+    sides of a split; by the column ``time`` the latest rows test and the next latest validate;
     ``stratify`` splits a regression by so many quantiles of its target.
     """
 
@@ -80,12 +84,18 @@ class DataConfig(Section):
     labels: str | None = None
     target: str | Annotated[int, Ge(0)] | None = None
     header: bool = True
-    delimiter: Annotated[str, Len(1, 1)] = ","
+    delimiter: _Mark = ","
+    decimal: _Mark = "."
+    thousands: _Mark | None = None
+    quote: _Mark = '"'
+    comment: _Mark | None = None
+    encoding: Annotated[str, Len(1, 40)] = "utf-8"
     task: Literal["classification", "regression"] = "classification"
     features: Annotated[tuple[str, ...], Len(1)] | None = None
     drop: tuple[str, ...] = ()
     columns: dict[str, ColumnKind] = Field(default_factory=dict)
     missing: tuple[str, ...] | None = None
+    unlabelled: Literal["refuse", "drop"] = "refuse"
     weight: str | None = None
     categories: CategoryConfig = CategoryConfig()
     validation: SplitConfig | None = SplitConfig(share=0.2)

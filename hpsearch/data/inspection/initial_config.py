@@ -2,8 +2,9 @@
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from hpsearch.data.inspection.inspection import Inspection
 
@@ -71,7 +72,7 @@ ensemble: {{method: {method}, size: 12}}
 
 
 def initial_config(
-    found: Inspection, source: str, target: str | int, *, header: bool, delimiter: str
+    found: Inspection, source: str, target: str | int, *, dialect: Mapping[str, Any]
 ) -> str:
     """Return a commented config, as YAML, for a source that was looked at with its target.
 
@@ -83,8 +84,7 @@ def initial_config(
     batch = next(size for most, size in BATCHES if training <= most)
     steps = max(1, training // batch)
     fine = min(max(round(STEPS / steps), FEWEST_EPOCHS), MOST_EPOCHS)
-    reading = ["  header: false\n"] * (not header)
-    reading += [f"  delimiter: {json.dumps(delimiter)}\n"] * (delimiter != ",")
+    reading = [f"  {name}: {json.dumps(value)}\n" for name, value in dialect.items()]
     regression = found.task == "regression"
     return _TEMPLATE.format(
         source=source,

@@ -7,7 +7,15 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import BinaryIO, Final, cast
 
-from hpsearch.data.tables.raw_table import bad_text, check_size, regular_file, shown, unreadable
+from hpsearch.data.tables.dialect import encoding_of, quoted_or_comment
+from hpsearch.data.tables.raw_table import (
+    Source,
+    bad_text,
+    check_size,
+    regular_file,
+    shown,
+    unreadable,
+)
 from workers.errors import InputError
 
 BLOCK: Final = 1 << 22
@@ -28,22 +36,22 @@ def rows_at_once(columns: int) -> int:
     return max(1, BLOCK_VALUES // max(1, columns))
 
 
-def text_blocks(path: str, ends: Ends, *, limited: bool = False) -> Iterator[bytes]:
-    """Yield the content of a file in UTF-8, gzipped or not, in blocks of whole rows.
+def text_blocks(source: Source, ends: Ends, *, limited: bool = False) -> Iterator[bytes]:
+    """Yield the content of a file, gzipped or not, in blocks of whole rows in UTF-8.
 
-    If ``limited``, it may have MAX_BYTES at most.
+    It has the source's encoding, unless a byte-order mark tells another. If ``limited``, it may
+    have MAX_BYTES at most.
 
     Raises
     ------
     InputError
         If it can't be read, is damaged, is empty, or is no such text.
     """
-    rest, size, decoder = b"", 0, codecs.getincrementaldecoder("utf-8")()
-    for fresh, more in _pieces(path, limited=limited):
+    path, rest, size = source.path, b"", 0
+    for fresh, more in _in_utf8(_pieces(path, limited=limited), source):
         size += len(fresh)
         if limited:
             check_size(path, size)
-        _check(fresh, decoder, path, final=not more)
         rest += fresh
         end = ends(rest) if more else len(rest)
         if end:
@@ -68,22 +76,19 @@ def ends_of_lines(data: bytes) -> int:
     return max(data.rfind(b"\n"), data.rfind(b"\r")) + 1
 
 
-def ends_of_rows(delimiter: str, quote: str = '"') -> Ends:
+def ends_of_rows(source: Source) -> Ends:
     r"""Return what finds the end of the last whole row of CSV: no line end within quotes counts.
 
-    Quotes count where a value begins with one, and doubled they are a part of it.
-
-    >>> ends_of_rows(",")(b'1,"a\nb"\n2,"c\n'), ends_of_rows(",")(b'5" pipe\n6" pipe')
+    >>> end = ends_of_rows(Source("x"))
+    >>> end(b'1,"a\nb"\n2,"c\n'), end(b'5" pipe\n6" pipe')
     (8, 8)
     """
-    mark, between = re.escape(quote.encode()), re.escape(delimiter.encode())
-    quoted = re.compile(
-        rb"(?:\A|(?<=[\r\n])|(?<=%b))%b[^%b]*(?:%b%b[^%b]*)*(?:%b|\Z)"
-        % (between, mark, mark, mark, mark, mark, mark)
-    )
+    quoted, marks = re.compile(quoted_or_comment(source)), source.quote.encode()
+    marks += b"" if source.comment is None else source.comment.encode()
+    marked = re.compile(b"[" + re.escape(marks) + b"]")
 
     def end_of_rows(data: bytes) -> int:
-        spans = [found.span() for found in quoted.finditer(data)] if quote.encode() in data else []
+        spans = [found.span() for found in quoted.finditer(data)] if marked.search(data) else []
         behind = len(data)
         for start, stop in reversed(spans):
             if end := ends_of_lines(data[stop:behind]):
@@ -111,11 +116,28 @@ def _pieces(path: str, *, limited: bool) -> Iterator[tuple[bytes, bool]]:
         raise unreadable(path, error) from None
 
 
-def _check(piece: bytes, decoder: codecs.IncrementalDecoder, path: str, *, final: bool) -> None:
-    try:
-        if decoder.getstate()[0] or not piece.isascii():
-            decoder.decode(piece, final)
-    except UnicodeDecodeError as error:
-        raise bad_text(path, error) from None
+def _in_utf8(pieces: Iterator[tuple[bytes, bool]], source: Source) -> Iterator[tuple[bytes, bool]]:
+    """Yield pieces of text in UTF-8, after making sure that they are text."""
+    decoder, encoding = None, "utf-8"
+    for piece, more in pieces:
+        if decoder is None:
+            encoding = encoding_of(piece, source)
+            decoder = codecs.getincrementaldecoder(encoding)()
+        try:
+            if encoding != "utf-8":
+                yield _without_nul(decoder.decode(piece, not more).encode(), source), more
+                continue
+            if decoder.getstate()[0] or not piece.isascii():
+                decoder.decode(piece, not more)
+        except UnicodeDecodeError as error:
+            raise bad_text(source.path, error, encoding) from None
+        except UnicodeError as error:  # as some have it of surrogates, or of marks
+            rule = f"{shown(source.path)} must be text in {encoding.upper()}"
+            raise InputError(rule, shown(error), "correct data.encoding") from None
+        yield _without_nul(piece, source), more
+
+
+def _without_nul(piece: bytes, source: Source) -> bytes:
     if b"\0" in piece:
-        raise bad_text(path, None)
+        raise bad_text(source.path, None)
+    return piece

@@ -8,12 +8,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
+from hpsearch.data.tables.numbers import plain_numbers
 from hpsearch.data.tables.raw_table import Source, shown
 from workers.errors import InputError
 
 _CELL = re.compile(r"column #(\d+): .* invalid value", re.DOTALL)
-_QUOTE = re.compile(rb'"')
-
 SAMPLE: Final = 1 << 18
 """So many bytes of the first rows tell at first which columns are text."""
 
@@ -64,22 +63,9 @@ def texts_at_first(
             cells = pc.utf8_trim_whitespace(first.column(str(c)))
             known = cells.filter(pc.invert(pc.is_in(cells, value_set=pa.array(source.missing))))
             try:
-                known.cast(pa.float64())
+                plain_numbers(known, source).cast(pa.float64())
             except pa.ArrowInvalid:
                 yield c
-
-
-def delimiter_of(source: Source) -> str:
-    """Return what is between values; raises InputError if that can't be."""
-    tabbed = source.path.removesuffix(".gz").endswith(".tsv") and source.delimiter == ","
-    delimiter = "\t" if tabbed else source.delimiter
-    if len(delimiter) != 1 or not delimiter.isascii() or delimiter in '\r\n"\0':
-        raise InputError(
-            "delimiter must be one ASCII character, no quote or line end",
-            repr(delimiter),
-            "correct it",
-        )
-    return delimiter
 
 
 def _parse_csv(
@@ -126,7 +112,7 @@ def _parsed(
         return "skip"
 
     block = max(1 << 20, min(len(names) << 8, 1 << 28))
-    quoted = _QUOTE.search(body) is not None
+    quoted = re.search(re.escape(source.quote.encode()), body) is not None
     table = pa.csv.read_csv(
         pa.BufferReader(body),
         pa.csv.ReadOptions(
@@ -135,10 +121,16 @@ def _parsed(
             block_size=block,
         ),
         pa.csv.ParseOptions(
-            delimiter=delimiter_of(source), invalid_row_handler=skip, newlines_in_values=quoted
+            delimiter=source.delimiter,
+            quote_char=source.quote,
+            invalid_row_handler=skip,
+            newlines_in_values=quoted,
         ),
         pa.csv.ConvertOptions(
-            column_types=types, include_columns=columns, null_values=list(source.missing)
+            column_types=types,
+            include_columns=columns,
+            null_values=list(source.missing),
+            decimal_point=source.decimal,
         ),
     )
     return table, ragged

@@ -14,12 +14,12 @@ import pyarrow.compute as pc
 from hpsearch.data.readers.blocks import ends_of_rows, text_blocks
 from hpsearch.data.readers.csv_parsing import (
     SAMPLE,
-    delimiter_of,
     parse,
     texts_at_first,
     unreadable,
 )
 from hpsearch.data.tables.columns import Chosen, Rows, assemble, choose, joined
+from hpsearch.data.tables.dialect import check_dialect, without_comments
 from hpsearch.data.tables.raw_table import Source, Table, shown
 from workers.errors import InputError
 
@@ -79,9 +79,10 @@ def _gathered(source: Source, texts: set[int]) -> Table | None:
 
 def _blocks(source: Source, texts: set[int], *, limited: bool) -> Iterator[_Block]:
     """Yield a file's rows, and add to ``texts`` which columns are read as text."""
-    chosen, names = None, list[str]()
-    for data in text_blocks(source.path, ends_of_rows(delimiter_of(source)), limited=limited):
-        start = 0
+    chosen, names, source = None, list[str](), check_dialect(source)
+    stripped = without_comments(source)
+    for block in text_blocks(source, ends_of_rows(source), limited=limited):
+        data, start = stripped(block), 0
         if chosen is None:
             names, start = _read_names(data, source)
             chosen = choose(names, source, named=source.header)
@@ -119,11 +120,12 @@ def _nameless(column: pa.ChunkedArray, place: int, names: list[str], source: Sou
 def _read_names(data: bytes, source: Source) -> tuple[list[str], int]:
     """Return the columns' names and the offset of the first row."""
     first = re.compile(rb"(?:\xef\xbb\xbf)?(\s*[\r\n])?([^\r\n]*)(\r\n|\r|\n)?").match(data)
-    delimiter = delimiter_of(source)
     if first is None or not first[2].strip():
         raise InputError("a data file must have rows", f"{shown(source.path)}, empty", "fill it")
     try:
-        cells = next(csv.reader([first[2].decode()], delimiter=delimiter))
+        cells = next(
+            csv.reader([first[2].decode()], delimiter=source.delimiter, quotechar=source.quote)
+        )
     except csv.Error as error:
         raise InputError(
             f"the first line of {shown(source.path)} must be CSV", str(error), "check the file"

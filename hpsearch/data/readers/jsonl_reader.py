@@ -39,7 +39,7 @@ def jsonl_blocks(source: Source) -> Iterator[Table]:
 
 
 def _tables(source: Source, schema: pa.Schema | None) -> Iterator[pa.Table]:
-    for data in text_blocks(source.path, ends_of_lines):
+    for data in text_blocks(Source(source.path), ends_of_lines):
         if data.strip():
             table = _parse(data, source, schema)
             yield table

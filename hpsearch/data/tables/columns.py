@@ -9,8 +9,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from hpsearch.data.tables.kinds import Values, is_number, values_of
+from hpsearch.data.tables.numbers import as_numbers
 from hpsearch.data.tables.raw_table import Source, Table, listed, shown
-from hpsearch.data.tables.texts import as_numbers, labels_of
+from hpsearch.data.tables.texts import labels_of
 from workers.data.columns import Column
 from workers.errors import InputError
 
@@ -154,7 +155,7 @@ class Rows:
         parts = [joined(part) if part else None for part in self._parts]
         try:
             found = [self._found(place, column) for place, column in enumerate(parts[:features])]
-            y = None if chosen.target is None else labels_of(parts[features])
+            y = None if chosen.target is None else labels_of(parts[features], self._source)
         except (pa.ArrowException, UnicodeDecodeError) as error:  # as a damaged file has it
             rule = f"the values of {shown(self._source.path)} must be readable"
             raise InputError(rule, shown(error), "replace it") from None

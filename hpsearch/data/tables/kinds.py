@@ -7,17 +7,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from hpsearch.data.tables.raw_table import Source, shown
-from hpsearch.data.tables.texts import (
-    FEW,
+from hpsearch.data.tables.numbers import (
     as_numbers,
+    check_commas,
     count_numbers,
-    dates_of_text,
     mixture,
-    moments,
     numbers_of_text,
-    seconds,
+    plain_numbers,
 )
+from hpsearch.data.tables.raw_table import Source, shown
+from hpsearch.data.tables.texts import FEW, dates_of_text, moments, seconds
 from workers.data.columns import Column
 from workers.errors import InputError
 
@@ -81,13 +80,15 @@ def values_of(column: pa.ChunkedArray, name: str, source: Source, *, typed: bool
 def _inferred(texts: pa.ChunkedArray, name: str, source: Source, *, typed: bool) -> Values:
     known = texts.drop_null()
     distinct, counts = (known.value_counts().field(part) for part in ("values", "counts"))
-    numeric = 0 if typed else count_numbers(distinct, counts)
+    numeric = 0 if typed else count_numbers(plain_numbers(distinct, source), counts)
     if len(known) and numeric == len(known):
         return Values(Column(name), numbers_of_text(texts, name, source))
     if len(known) and moments(distinct) is not None:
         return Values(Column(name, "date"), dates_of_text(texts, name, source))
     if numeric and 2 * numeric >= len(known):
         raise mixture(texts, numeric, name, source)
+    if not typed:
+        check_commas(distinct, name, source)
     found = _category(texts, Column(name, "category", tuple(sorted(distinct.to_pylist()))))
     if len(distinct) == len(texts) > FEW:
         return Values(found.column, found.values, "as many values as rows, an identifier")

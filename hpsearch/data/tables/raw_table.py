@@ -44,6 +44,11 @@ class Source:
     target: str | int | None = None
     header: bool = True
     delimiter: str = ","
+    decimal: str = "."
+    thousands: str | None = None
+    quote: str = '"'
+    comment: str | None = None
+    encoding: str = "utf-8"
     task: str = "classification"
     features: tuple[str, ...] | None = None
     labelled: bool = True
@@ -167,13 +172,14 @@ def check_text(data: bytes, path: str) -> None:
         raise bad_text(path, None)
 
 
-def bad_text(path: str, error: UnicodeDecodeError | None) -> InputError:
+def bad_text(path: str, error: UnicodeDecodeError | None, encoding: str = "utf-8") -> InputError:
     """Return what is to be said of bytes that are no text; without an error of NUL bytes."""
-    rule = f"{shown(path)} must be text in UTF-8"
+    rule = f"{shown(path)} must be text in {encoding.upper()}"
     if error is None:
         return InputError(rule, "NUL bytes", "save it as plain text")
     found = error.object[error.start : error.start + 4].hex(" ")
-    return InputError(rule, f"bytes that are not ({found})", "save it as UTF-8 or give its format")
+    remedy = "save it as UTF-8, or give its format or data.encoding, such as latin-1 or cp1252"
+    return InputError(rule, f"bytes that are not ({found})", remedy)
 
 
 def unreadable(path: str, error: Exception) -> InputError:

@@ -1,4 +1,4 @@
-"""Text as numbers, dates and labels."""
+"""Text as dates and labels."""
 
 from typing import Any, Final
 
@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from hpsearch.data.tables.numbers import plain_numbers
 from hpsearch.data.tables.raw_table import Source, shown
 from workers.errors import InputError
 
@@ -14,36 +15,6 @@ FEW: Final = 20
 """With fewer rows, as many values as rows make no identifier."""
 
 _TIMES: Final = ("%Y/%m/%d", "%d.%m.%Y", "%Y-%m-%dT%H:%M:%SZ")
-_BEGINS: Final = r"^[+-]?(\p{Nd}|\.|[iInN])"
-"""How every text begins that Python takes for a number."""
-
-
-def as_numbers(column: pa.ChunkedArray) -> NDArray[np.float64]:
-    """Return a column of numbers or booleans as numbers, NaN where there is none."""
-    if pa.types.is_boolean(column.type):
-        column = column.cast(pa.uint8())
-    return np.asarray(column.cast(pa.float64(), safe=False).to_numpy())
-
-
-def numbers_of_text(texts: pa.ChunkedArray, name: str, source: Source) -> NDArray[np.float64]:
-    """Return text as numbers, NaN where there is none; raises InputError for what is none."""
-    try:
-        return as_numbers(texts.cast(pa.float64()))
-    except pa.ArrowInvalid:
-        values = np.empty(len(texts))  # Python knows more ways to write numbers.
-    for row, text in enumerate(texts.to_pylist()):
-        if text is None:
-            values[row] = np.nan
-        elif _is_number(text):
-            values[row] = float(text)
-        else:
-            raise InputError(
-                "features must be numbers",
-                f"{shown(text)} in row {row + source.first_row} (counted from 0),"
-                f" column {shown(name)} of {shown(source.path)}",
-                "correct it, list it in data.missing, or call the column a category",
-            )
-    return values
 
 
 def dates_of_text(texts: pa.ChunkedArray, name: str, source: Source) -> NDArray[np.float64]:
@@ -91,38 +62,14 @@ def seconds(times: pa.ChunkedArray) -> NDArray[np.float64]:
     return np.where(np.isnat(found), np.nan, found.astype(np.int64) / 1e6)
 
 
-def count_numbers(distinct: pa.Array, counts: pa.Array) -> int:
-    """Return how many texts are numbers; what begins otherwise need not be looked at."""
-    likely = pc.match_substring_regex(distinct, _BEGINS)
-    both = (part.filter(likely).to_pylist() for part in (distinct, counts))
-    return sum(count for text, count in zip(*both, strict=True) if _is_number(text))
+def labels_of(column: pa.ChunkedArray, source: Source) -> NDArray[Any]:
+    """Return labels as they are: numbers, booleans, or text without blanks around.
 
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return "_" not in text
-
-
-def mixture(texts: pa.ChunkedArray, count: int, name: str, source: Source) -> InputError:
-    """Return what is to be said of text of which so many values are numbers, and others not."""
-    values = texts.to_pylist()
-    others = list(dict.fromkeys(t for t in values if t is not None and not _is_number(t)))
-    listed = ", ".join(shown(text) for text in others[:3]) + ", ..." * (len(others) > 3)
-    return InputError(
-        "features must be numbers, or text throughout",
-        f"{listed} in row {values.index(others[0])} (counted from 0), column {shown(name)} of"
-        f" {shown(source.path)}, among {count} numbers",
-        f"list what means missing in data.missing, set data.columns.{name}: category, or set"
-        " header: false if the file has no header",
-    )
-
-
-def labels_of(column: pa.ChunkedArray) -> NDArray[Any]:
-    """Return labels as they are: numbers, booleans, or text without blanks around."""
+    Text of a regression becomes numbers as Python writes them.
+    """
     kind = column.type
+    if source.task == "regression" and pa.types.is_string(kind):
+        column = plain_numbers(pc.utf8_trim_whitespace(column), source)
     if pa.types.is_dictionary(kind):
         column, kind = column.cast(kind.value_type), kind.value_type
     if pa.types.is_integer(kind) or pa.types.is_floating(kind):
