@@ -117,7 +117,14 @@ def prepared(
     """Return a network's inputs: the numbers, preprocessed, and then the flags."""
     if encoder is None:
         return preprocessing.transform(x)
-    return np.concatenate([preprocessing.transform(encoder.numbers(x)), encoder.flags(x)], axis=1)
+    columns = encoder.numbers(x[:1]).shape[1]
+    made = np.empty((len(x), preprocessing.outputs(columns) + encoder.width), np.float32)
+    step = preprocessing.rows_at_once(columns)
+    for start in range(0, len(x), step):  # So that what is in between is small.
+        rows = x[start : start + step]
+        parts = [preprocessing.transform(encoder.numbers(rows)), encoder.flags(rows)]
+        np.concatenate(parts, axis=1, out=made[start : start + step])
+    return made
 
 
 def _fit_number(values: Array, limits: Limits) -> Array:
@@ -170,10 +177,8 @@ def _fits(part: Array, column: Column) -> bool:
     if not np.isfinite(part).all():
         return False
     if column.kind != "category":
-        bits = part[1:]
-        return len(part) == (2 if column.kind == "number" else 6) and bool(
-            np.isin(bits, (0, 1)).all()
-        )
+        length = 2 if column.kind == "number" else 6
+        return len(part) == length and bool(np.isin(part[1:], (0, 1)).all())
     places = part[2:]
     inside = bool(np.isin(places, np.arange(len(column.values))).all())
     return (
