@@ -17,6 +17,7 @@ from tests.workers.test_train import Workshop, a_trial
 from workers.data import preprocessing
 from workers.data.dataset import Dataset
 from workers.nn.metrics.metrics import METRICS
+from workers.training import scoring
 from workers.training.scoring import ENOUGH, sample
 
 
@@ -97,8 +98,12 @@ def test_a_file_sorted_by_class_tells_of_all_classes(tmp_path: Path) -> None:
     assert report.metrics["train_accuracy"] == found["accuracy"]
 
 
-def test_each_split_has_a_sample_of_its_own(tmp_path: Path) -> None:
-    """Two splits that train as one stack, on more rows than are scored."""
+@pytest.mark.parametrize("copied", [scoring.COPIED, 0])
+def test_each_split_has_a_sample_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, copied: int
+) -> None:
+    """Two splits that train as one stack, on more rows than are scored, be these copied or not."""
+    monkeypatch.setattr(scoring, "COPIED", copied)
     rng = np.random.default_rng(0)
     data = rows_of(300, 500)
     first, second = (

@@ -135,8 +135,15 @@ def prepared(
     """Return a network's inputs: the numbers, preprocessed, then the flags, and then the codes."""
     if encoder is None:
         return preprocessing.transform(x)
-    parts = [preprocessing.transform(encoder.numbers(x)), encoder.flags(x), encoder.codes(x)]
-    return np.concatenate(parts, axis=1)
+    columns = encoder.numbers(x[:1]).shape[1]
+    made = np.empty((len(x), preprocessing.outputs(columns) + encoder.width), np.float32)
+    step = preprocessing.rows_at_once(columns)
+    for start in range(0, len(x), step):  # So that what is in between is small.
+        rows = x[start : start + step]
+        parts = [preprocessing.transform(encoder.numbers(rows)), encoder.flags(rows)]
+        parts.append(encoder.codes(rows))
+        np.concatenate(parts, axis=1, out=made[start : start + step])
+    return made
 
 
 def _fit_number(values: Array, limits: Limits) -> Array:
@@ -167,10 +174,8 @@ def _fits(part: Array, column: Column) -> bool:
     if not np.isfinite(part).all():
         return False
     if column.kind != "category":
-        bits = part[1:]
-        return len(part) == (2 if column.kind == "number" else 6) and bool(
-            np.isin(bits, (0, 1)).all()
-        )
+        length = 2 if column.kind == "number" else 6
+        return len(part) == length and bool(np.isin(part[1:], (0, 1)).all())
     return categories.fits(part, len(column.values))
 
 

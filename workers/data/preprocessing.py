@@ -32,6 +32,10 @@ class Preprocessing:
         """Return how many columns the chain makes of so many raw ones."""
         return self.steps[-1].columns()[1] if self.steps else columns
 
+    def rows_at_once(self, columns: int) -> int:
+        """Return how many rows of so many raw columns are transformed at a time."""
+        return max(1, _BLOCK_VALUES // max(1, columns))
+
     def transform(self, x: NDArray[np.generic]) -> NDArray[np.float32]:
         """Return the preprocessed rows, (rows, features) to C-contiguous (rows, outputs)."""
         result = np.empty((len(x), self.outputs(x.shape[1])), np.float32)

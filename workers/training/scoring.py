@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,10 @@ Metrics = dict[str, float]
 
 ENOUGH: Final = 512
 """So many training rows are scored at least, if there are as many."""
+
+
+COPIED: Final = 1 << 24
+"""Training rows of so many bytes are copied to be scored, more are gathered batch by batch."""
 
 
 def sample(data: Dataset, *, seed: int, split: int = 0) -> NDArray[np.int64] | None:
@@ -37,6 +41,25 @@ def sample(data: Dataset, *, seed: int, split: int = 0) -> NDArray[np.int64] | N
     # Every (rows / count)th of the rows, class by class, from a random one of the first.
     places = (np.arange(count) * rows + rng.integers(rows)) // count
     return np.sort(order[places])
+
+
+class _Chosen:
+    """Rows of a matrix, gathered when they are asked for: no copy of what workers share."""
+
+    def __init__(self, matrix: NDArray[Any], rows: NDArray[np.int64]) -> None:
+        self._matrix, self._rows = matrix, rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, part: slice) -> NDArray[Any]:
+        return np.asarray(self._matrix[self._rows[part]])
+
+
+def _chosen(array: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[Any]:
+    """Return rows as an array, or as what is sliced like one where they are large."""
+    size = array[:1].nbytes * len(rows)
+    return array[rows] if size <= COPIED else cast(NDArray[Any], _Chosen(array, rows))
 
 
 class Scoring:
@@ -62,7 +85,7 @@ class Scoring:
         for split, number in zip(splits, numbers, strict=True):
             rows = sample(split, seed=seed, split=number)
             for into, array in zip(self._training, (split.x_train, split.y_train), strict=True):
-                into.append(array if rows is None else array[rows])
+                into.append(array if rows is None else _chosen(array, rows))
 
     def metrics(
         self, learner: Learner, *, averaging: Sequence[bool], probe: Probe | None
