@@ -81,7 +81,7 @@ def test_it_reads_what_pandas_does(
     assert [number for number, _ in rows] == table.x[:, 0].tolist()
     words = table.columns[1].values if table.columns else ()
     found = ["" if np.isnan(place) else words[int(place)] for place in table.x[:, 1]]
-    assert found == theirs["w"].fillna("").str.strip().tolist()
+    assert found == theirs["w"].astype(object).fillna("").str.strip().tolist()
 
 
 @pytest.mark.parametrize("size", [7, 64, 1 << 22])
