@@ -81,6 +81,8 @@ def dialect_options(default: str = "") -> Callable[[Any], Any]:
     more = f" ({default})" if default else ""
 
     def decorate(command: Any) -> Any:
+        sheet = f"Of an Excel workbook{more}."
+        command = click.option("--sheet", metavar="NAME", help=sheet)(command)
         encoding = f"Such as latin-1; a byte-order mark decides by itself{more}."
         command = click.option("--encoding", metavar="NAME", help=encoding)(command)
         for name, text in reversed(_MARKS.items()):
@@ -97,6 +99,6 @@ def take_dialect(options: dict[str, Any]) -> dict[str, Any]:
 
     The names are those of a config's ``data``.
     """
-    names = ("header", *_MARKS, "encoding")
+    names = ("header", *_MARKS, "encoding", "sheet")
     found = {name: options.pop(name) for name in names}
     return {name: value for name, value in found.items() if value is not None}

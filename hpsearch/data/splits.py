@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from hpsearch.data.dependent_rows import groups_of, times_of
 from hpsearch.data.folds import Rows
 from hpsearch.data.labels import doubtful
 from hpsearch.data.readers.formats import BUILTINS, NAMED, file_format, read
+from hpsearch.data.readers.parquet_files import files_of
 from hpsearch.data.row_choice import choose_rows, kept_rows
 from hpsearch.data.tables.dialect import DIALECT
 from hpsearch.data.tables.raw_table import MISSING, Source, Table, shown
@@ -158,22 +158,24 @@ def _second_part(section: SplitConfig, table: Table, source: Source, config: Dat
 
 def _check_sources(path: str, wanted: Mapping[str, SplitConfig | None]) -> None:
     """Refuse one file for two splits, whatever the two paths to it."""
-    seen = {_identity(path): "source"}
+    seen = dict.fromkeys(_identities(path), "source")
     for name, section in wanted.items():
         if section is None or section.source is None:
             continue
-        identity = _identity(section.source)
-        if identity in seen:
+        own = _identities(section.source)
+        common = next((one for one in own if one in seen), None)
+        if common is not None:
             raise InputError(
-                f"{name}.source must be another file than {seen[identity]}",
-                shown(section.source),
+                f"{name}.source must be another file than {seen[common]}",
+                shown(section.source if len(own) == 1 else common),
                 "split one file by share or rows",
             )
-        seen[identity] = f"{name}.source"
+        seen |= dict.fromkeys(own, f"{name}.source")
 
 
-def _identity(path: str) -> str:
+def _identities(path: str) -> list[str]:
+    """Return the files that a path stands for."""
     try:
-        return str(Path(path).resolve())
-    except (OSError, ValueError, RuntimeError):
-        return path
+        return [str(one.path.resolve()) for one in files_of(path)]
+    except (OSError, ValueError, RuntimeError, InputError):
+        return [path]

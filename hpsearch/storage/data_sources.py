@@ -81,7 +81,7 @@ def found(config: SearchConfig, run: RunFolder, *, data: Path | None = None) -> 
         rule = f"--data must be the folder of a run's {len(several)} files"
         raise InputError(rule, str(data), f"name where {', '.join(several)} lie")
     moved = [_moved(config.data, find) for find in _finds(begun, data)]
-    there = [place for place in moved if all(map(_is_file, _files(place)))]
+    there = [place for place in moved if all(map(_is_there, _files(place)))]
     distinct = {tuple(map(os.path.realpath, _files(place))): place for place in reversed(there)}
     return [replace(config, data=place) for place in reversed(distinct.values())]
 
@@ -100,18 +100,31 @@ def _finds(begun: object, data: Path | None) -> list[Find]:
         return [place.joinpath for place in places]
     if _is_file(data):
         return [lambda _: data]
-    return [partial(_below, place) for place in places]
+    below: list[Find] = [partial(_below, place) for place in places]
+    return [*below, lambda _: data] if _is_there(data) else below
 
 
 def _below(place: Path, name: str) -> Path:
     # A copy may have kept the folders between, or not.
     path = Path(name)
     whole = place / path
-    return whole if not path.is_absolute() and _is_file(whole) else place / path.name
+    return whole if not path.is_absolute() and _is_there(whole) else place / path.name
 
 
 def _is_file(path: Path | str) -> bool:
     return os.path.isfile(path)  # noqa: PTH113 (pathlib raises, to names that are too long)
+
+
+def _is_there(path: Path | str) -> bool:
+    """Return whether there is a file, or several in a folder or by a pattern."""
+    if _is_file(path):
+        return True
+    from hpsearch.data.readers.parquet_files import files_of
+
+    try:
+        return _is_file(files_of(str(path))[0].path)
+    except (InputError, OSError, ValueError):
+        return False
 
 
 def _files(data: DataConfig) -> list[str]:

@@ -388,7 +388,7 @@ def test_columns_beside_the_rows_are_no_features_and_come_as_they_are() -> None:
 
 
 def test_an_unknown_suffix_asks_for_the_format() -> None:
-    assert "add format: one of csv, parquet, jsonl, feather, npz, idx" in refusal(
+    assert "add format: one of csv, parquet, jsonl, feather, xlsx, npz, idx" in refusal(
         Source(write("a.xyz", CSV))
     )
 
@@ -422,6 +422,7 @@ def test_flipped_bits_are_read_or_refused(place: int, bit: int, kind: str) -> No
         frame = pd.DataFrame({"x": [1.0, 2.0], "y": ["u", "v"]})
         frame.to_parquet("good.parquet")
         frame.to_feather("good.feather")
+        frame.to_excel("good.xlsx", index=False)
         frame.to_json("good.jsonl", orient="records", lines=True)
         np.savez_compressed("good.npz", x=np.ones((2, 2)), y=np.ones(2))
         write("good.idx", idx(np.zeros(3, np.uint8)))

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from hpsearch.config.sections.base import Count, Section, Share
 from workers.training.cross_validation import MOST as MOST_SPLITS
 
-FileFormat = Literal["csv", "parquet", "jsonl", "feather", "npz", "idx"]
+FileFormat = Literal["csv", "parquet", "jsonl", "feather", "xlsx", "npz", "idx"]
 
 _Mark = Annotated[str, Len(1, 1)]
 
@@ -73,9 +73,10 @@ class DataConfig(Section):
     columns, ``drop`` leaves some out, ``columns`` says of what kind they are, and ``missing`` which
     text stands for a missing value of a feature. ``delimiter``, ``decimal``, ``thousands``,
     ``quote``, ``comment`` and ``encoding`` are those of a text file, as pandas' ``read_csv`` has
-    them; ``unlabelled`` rows are refused or dropped. ``weight`` names a column that is no feature,
-    but what a training row weighs in the loss. No group of the column ``groups`` has rows on two
-    sides of a split; by the column ``time`` the latest rows test and the next latest validate;
+    them, ``sheet`` one of a workbook's; ``unlabelled`` rows are refused or dropped. ``weight``
+    names a column that is no feature, but what a training row weighs in the loss. No group of the
+    column ``groups`` has rows on two sides of a split; by the column ``time`` the latest rows test
+    and the next latest validate;
     ``stratify`` splits a regression by so many quantiles of its target.
     """
 
@@ -90,6 +91,7 @@ class DataConfig(Section):
     quote: _Mark = '"'
     comment: _Mark | None = None
     encoding: Annotated[str, Len(1, 40)] = "utf-8"
+    sheet: str | None = None
     task: Literal["classification", "regression"] = "classification"
     features: Annotated[tuple[str, ...], Len(1)] | None = None
     drop: tuple[str, ...] = ()

@@ -10,8 +10,10 @@ from sklearn.utils import Bunch
 
 from hpsearch.data.readers.array_reader import array_table, read_idx, read_npz
 from hpsearch.data.readers.csv_reader import csv_blocks, read_csv
+from hpsearch.data.readers.excel_reader import read_excel
 from hpsearch.data.readers.feather_reader import feather_blocks, read_feather
 from hpsearch.data.readers.jsonl_reader import jsonl_blocks, read_jsonl
+from hpsearch.data.readers.parquet_files import is_several
 from hpsearch.data.readers.parquet_reader import parquet_blocks, read_parquet
 from hpsearch.data.tables.raw_table import Source, Table, regular_file, shown
 from workers.errors import InputError
@@ -34,12 +36,13 @@ READERS: Mapping[str, Reader] = {
     "parquet": Reader(read_parquet, r"\.(parquet|pq)", parquet_blocks),
     "jsonl": Reader(read_jsonl, r"\.(jsonl|ndjson)", jsonl_blocks),
     "feather": Reader(read_feather, r"\.(feather|arrow)", feather_blocks),
+    "xlsx": Reader(read_excel, r"\.(xlsx|xlsm)"),
     "npz": Reader(read_npz, r"\.npz"),
     "idx": Reader(read_idx, r"([.-]idx\d?([.-]ubyte)?|[.-]ubyte)"),
 }
 """Every file format by its name in a config's ``data.format``."""
 
-NAMED = ("csv", "parquet", "jsonl", "feather")
+NAMED = ("csv", "parquet", "jsonl", "feather", "xlsx")
 """Those whose columns have names, by which a second file's are found."""
 
 BUILTINS: dict[str, tuple[Callable[[], Bunch], str]] = {
@@ -97,9 +100,13 @@ def read_blocks(source: Source) -> Iterator[Table]:
 def file_format(source: Source) -> str:
     """Return the format given, or else the one that the file's suffix says.
 
+    Several files, of a folder or a pattern, are Parquet files.
+
     >>> file_format(Source("train-images-idx3-ubyte.gz")), file_format(Source("a.csv.gz"))
     ('idx', 'csv')
     """
+    if is_several(source.path) and source.format in (None, "parquet"):
+        return "parquet"
     name = source.path.lower().removesuffix(".gz")
     for known, reader in READERS.items():
         if source.format == known or (not source.format and re.search(f"{reader.suffix}$", name)):
@@ -137,8 +144,10 @@ def read_builtin(source: Source) -> Table:
 
 def _format_of(source: Source, *, limited: bool = True) -> str:
     """Return the format of a file that is there."""
+    several = is_several(source.path) and file_format(source) == "parquet"
     try:
-        regular_file(source.path, limited=limited)
+        if not several:
+            regular_file(source.path, limited=limited)
     except InputError as error:
         remedy = f"{error.remedy}, or take one of {', '.join(BUILTINS)}"
         raise InputError(error.rule, error.value, remedy) from None

@@ -1,4 +1,4 @@
-"""How a text file writes values, as pandas' ``read_csv`` names it."""
+"""How a file writes values, as pandas' ``read_csv`` names it."""
 
 import codecs
 import re
@@ -11,7 +11,7 @@ from workers.errors import CheckpointError, InputError
 
 DIALECT: Final = (
     *("header", "delimiter", "decimal", "thousands", "quote", "comment", "encoding"),
-    "missing",
+    *("sheet", "missing"),
 )
 """The fields of a source, and keys of a config's ``data``, that new rows share with a source."""
 

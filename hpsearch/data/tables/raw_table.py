@@ -49,6 +49,7 @@ class Source:
     quote: str = '"'
     comment: str | None = None
     encoding: str = "utf-8"
+    sheet: str | None = None
     task: str = "classification"
     features: tuple[str, ...] | None = None
     labelled: bool = True
