@@ -33,7 +33,8 @@ def closeness(places: Sequence[float], best: Sequence[int]) -> float:
     values = np.asarray(places, np.float64)
     found = float(np.var(values[list(best)]))
     others = np.array([np.var(values[subset]) for subset in _subsets(len(values), len(best))])
-    close = int(np.count_nonzero(others <= found * (1 + 1e-9)))
+    # Places of less than 1e-10 of a range between them are one: rounding could part them.
+    close = int(np.count_nonzero(others <= found * (1 + 1e-9) + 1e-20))
     exact = comb(len(values), len(best)) <= DRAWS
     return close / len(others) if exact else (close + 1) / (len(others) + 1)
 

@@ -2,7 +2,7 @@ import json
 import math
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from hpsearch.config.sections.stages import NarrowConfig
@@ -361,6 +361,7 @@ def test_a_log_range_moves_with_its_decade(exponents, rule, decades):
 
 
 @given(st.lists(st.floats(0.0, 0.6), min_size=2, max_size=8), RULES)
+@example([0.0, 0.0, 0.5, 0.25, 0.375, 0.125, 1.2e-35], NarrowConfig(keep_top=2, margin=0.0))
 def test_a_linear_range_is_mirrored_with_its_values(values, rule):
     # Keep off the ties at exactly the border's edge, which rounding may decide either way.
     assume(abs(abs(to_unit(LINEAR, values[0]) - 0.5) - 0.45) > 1e-9)
