@@ -1,5 +1,6 @@
 """What looks odd in a source: identifiers, constants, twins, leaks, rare classes, imbalance."""
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
@@ -13,6 +14,7 @@ from hpsearch.data.inspection.description import Description, describe
 from hpsearch.data.readers.formats import BUILTINS, read
 from hpsearch.data.tables.raw_table import Source, Table, shown
 from workers.data.categories import Limits
+from workers.data.columns import Column
 
 FEW_ROWS: Final = 10
 """A class with fewer rows can hardly be learned or scored."""
@@ -81,64 +83,63 @@ def likely_task(y: NDArray[Any]) -> str:
 
 def warnings(table: Table, *, task: str) -> list[str]:
     """Return a line for each thing that looks odd."""
-    found = [*_identifiers(table), *_twins(table)]
-    if table.y is not None:
-        found += [*_leaks(table, task), *(_classes(table) if task == "classification" else ())]
-    return found
+    target = None if table.y is None else _target(table, task)
+    rows = np.asarray(table.x, float)
+    identifiers, twins, leaks = list[str](), list[str](), list[str]()
+    seen: dict[bytes, str] = {}
+    for column, x in zip(columns_of(table), rows.T, strict=True):
+        values, places = np.unique(x, return_inverse=True)
+        identifiers += _identifiers(column, x, values)
+        mark = _information(values, places)
+        if mark in seen:
+            twins.append(f"{shown(column.name)} and {shown(seen[mark])} say the same: drop one")
+        elif mark:
+            seen[mark] = column.name
+        if target is not None and _tells(places, target):
+            text = f"{shown(column.name)} alone tells {shown(table.target)}"
+            leaks.append(f"{text}: if it is not known when predictions are made, drop it")
+    classes = _classes(table) if table.y is not None and task == "classification" else ()
+    return [*identifiers, *twins, *leaks, *classes]
 
 
-def _identifiers(table: Table) -> Iterator[str]:
-    rows = len(table.x)
-    for column, x in zip(columns_of(table), np.asarray(table.x, float).T, strict=True):
-        values = x[~np.isnan(x)]
-        if len(values) and (values == values[0]).all() and len(values) == rows:
-            yield f"{shown(column.name)} is the same in all rows: drop it"
-        elif column.kind == "number" and len(values) == rows > BINS and _counts(values):
-            yield f"{shown(column.name)} numbers the rows: if it is an identifier, drop it"
-        elif column.kind == "category" and 2 * len(np.unique(values)) > rows > BINS:
-            distinct = f"{len(np.unique(values)):,} values in {rows:,} rows"
-            yield f"{shown(column.name)} has {distinct}: hardly any of them can be learned"
+def _identifiers(
+    column: Column, x: NDArray[np.float64], distinct: NDArray[np.float64]
+) -> Iterator[str]:
+    rows, distinct = len(x), distinct[~np.isnan(distinct)]
+    missing = bool(np.isnan(x).any())
+    if len(distinct) == 1 and not missing:
+        yield f"{shown(column.name)} is the same in all rows: drop it"
+    elif column.kind == "number" and len(distinct) == rows > BINS and _counts(distinct):
+        yield f"{shown(column.name)} numbers the rows: if it is an identifier, drop it"
+    elif column.kind == "category" and 2 * len(distinct) > rows > BINS:
+        text = f"{len(distinct):,} values in {rows:,} rows"
+        yield f"{shown(column.name)} has {text}: hardly any of them can be learned"
 
 
-def _counts(values: NDArray[np.float64]) -> bool:
-    ordered = np.sort(values)
+def _counts(ordered: NDArray[np.float64]) -> bool:
     return bool((np.diff(ordered) == 1).all())
 
 
-def _twins(table: Table) -> Iterator[str]:
-    seen: dict[bytes, str] = {}
-    for column, x in zip(columns_of(table), np.asarray(table.x, float).T, strict=True):
-        mark = _information(x)
-        if mark in seen:
-            yield f"{shown(column.name)} and {shown(seen[mark])} say the same: drop one"
-        elif len(mark):
-            seen[mark] = column.name
-
-
-def _information(x: NDArray[np.float64]) -> bytes:
+def _information(values: NDArray[np.float64], places: NDArray[np.intp]) -> bytes:
     """Return what two columns have in common that tell rows apart in the same way.
 
-    Where values recur these are the same in the same rows; else their order is the same.
+    Where values recur these are the same in the same rows; else their order is the same. A digest,
+    so that columns need not be kept.
     """
-    values, places = np.unique(x, return_inverse=True)
+    rows = len(places)
     if len(values) < 2:
         return b""
-    if 2 * len(values) > len(x):
-        return b"ranks" + places.tobytes()
-    _, first = np.unique(places, return_index=True)
-    return b"values" + np.argsort(np.argsort(first))[places].tobytes()
+    if 2 * len(values) > rows:
+        return b"ranks" + hashlib.sha256(places.tobytes()).digest()
+    first = np.empty(len(values), np.intp)
+    first[places[::-1]] = np.arange(rows - 1, -1, -1)
+    return b"values" + hashlib.sha256(np.argsort(np.argsort(first))[places].tobytes()).digest()
 
 
-def _leaks(table: Table, task: str) -> Iterator[str]:
-    """Compare each column alone with the target: the share of it that groups explain."""
-    target = _target(table, task)
-    if target is None:
-        return
-    for column, x in zip(columns_of(table), np.asarray(table.x, float).T, strict=True):
-        groups, count = _groups(x)
-        if 1 < count <= len(x) / 5 and _explained(groups, target) >= LEAK:
-            text = f"{shown(column.name)} alone tells {shown(table.target)}"
-            yield f"{text}: if it is not known when predictions are made, drop it"
+def _tells(places: NDArray[np.intp], target: NDArray[np.float64]) -> bool:
+    """Whether a column alone explains the target: the share of it that groups explain."""
+    groups, count = _groups(places)
+    return 1 < count <= len(places) / 5 and _explained(groups, target) >= LEAK
 
 
 def _target(table: Table, task: str) -> NDArray[np.float64] | None:
@@ -152,9 +153,8 @@ def _target(table: Table, task: str) -> NDArray[np.float64] | None:
         return None
 
 
-def _groups(x: NDArray[np.float64]) -> tuple[NDArray[np.intp], int]:
+def _groups(places: NDArray[np.intp]) -> tuple[NDArray[np.intp], int]:
     """Return a group for each row: by value, or by rank where there are many values."""
-    _, places = np.unique(x, return_inverse=True)
     if places.max() >= BINS:
         places = places * BINS // (places.max() + 1)
     return places, int(places.max()) + 1
