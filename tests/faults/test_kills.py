@@ -11,8 +11,10 @@ import pytest
 import hpsearch
 import workers
 from tests.faults.lab.interruption import cut_power, kill_after, kill_at, moments, survey
+from tests.faults.lab.outcome import outcome
 from tests.faults.lab.promise_table import PromiseTable
-from tests.faults.lab.search_processes import NewLab
+from tests.faults.lab.search_processes import THREE_STAGES, Lab, NewLab
+from tests.support import write_mixed
 
 POINT = "1 acknowledged epochs survive, 2 the rest is equal: killed at a point"
 MOMENT = "1 acknowledged epochs survive, 2 the rest is equal: killed at a random moment"
@@ -66,6 +68,35 @@ def test_killed_at_random_moments(
     rng = random.Random(5)
     delays = [moments(rng, 0.8) for _ in range(MOMENTS)]
     faults = {f"{each}": partial(kill_after, new_lab, whole, each) for each in delays}
+    assert survey(promises, MOMENT, faults) == []
+
+
+@pytest.mark.slow
+def test_on_a_table_of_all_kinds_killed_at_random_moments(
+    new_lab: NewLab, tmp_path: Path, promises: PromiseTable
+) -> None:
+    """Text, dates, missing values; learned vectors, weights of classes, folds in time's order."""
+    data = {
+        "source": str(write_mixed(tmp_path / "animals.csv")),
+        "target": "animal",
+        "categories": {"min_frequency": 1, "one_hot_max_size": 1},
+        "time": "seen",
+        "folds": 2,
+    }
+    network = {**THREE_STAGES["network"], "class_weight": "balanced"}
+    document = {**THREE_STAGES, "data": data, "network": network}
+
+    def new_mixed_lab() -> Lab:
+        lab = new_lab()
+        lab.configure(document)
+        return lab
+
+    lab = new_mixed_lab()
+    ended = lab.search().wait()
+    assert ended.code == 0, ended.output
+    whole, rng = outcome(lab.run), random.Random(6)
+    delays = [moments(rng, 0.8) for _ in range(MOMENTS // 6)]
+    faults = {f"{each}": partial(kill_after, new_mixed_lab, whole, each) for each in delays}
     assert survey(promises, MOMENT, faults) == []
 
 
