@@ -54,8 +54,8 @@ def test_sizes_follow_the_rows(tmp_path: Path) -> None:
     large = made(write_colours(tmp_path / "b.csv", 40_000), "--target", "colour")
     sizes = [document["network"]["batch_size"] for document in (small, large)]
     epochs = [document["stages"][-1]["epochs"] for document in (small, large)]
-    assert sizes == [32, 128]
-    assert epochs == [80, 30]
+    assert sizes == [16, 128]
+    assert epochs == [40, 30]
 
 
 def test_how_the_file_is_read_is_written_along(tmp_path: Path) -> None:
