@@ -112,4 +112,4 @@ def test_what_is_no_workbook(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_without_the_library_it_is_told_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     write(ROWS)
     monkeypatch.setitem(sys.modules, "openpyxl", None)
-    assert refusal().endswith('; pip install "hpsearch[excel]", or save it as CSV')
+    assert refusal().endswith("; pip install openpyxl (hpsearch's extra excel), or save it as CSV")

@@ -47,7 +47,7 @@ def _library(source: Source) -> Any:
         raise InputError(
             "an Excel workbook needs openpyxl, which is not installed",
             shown(source.path),
-            'pip install "hpsearch[excel]", or save it as CSV',
+            "pip install openpyxl (hpsearch's extra excel), or save it as CSV",
         ) from None
     return openpyxl
 
