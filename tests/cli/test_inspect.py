@@ -57,6 +57,28 @@ def test_built_in_sets_too() -> None:
     assert "442 rows of 10 columns: 10 numbers; the target looks like regression" in result.stdout
 
 
+def test_a_target_with_decimal_commas_is_a_number_too(tmp_path: Path) -> None:
+    table = (
+        frame()
+        .assign(z=np.arange(200) % 7 + 0.5)
+        .assign(y=lambda one: 1000.5 + 100 * one["z"])[["x", "y", "z"]]
+    )
+    lines = [f"{x:.3f};{y:,.2f};{z}" for x, y, z in table.itertuples(index=False)]
+    text = "\n".join(["x;y;z", *(line.translate(str.maketrans(",.", ".,")) for line in lines)])
+    (tmp_path / "a.csv").write_text(text + "\n")
+    dialect = ["--delimiter", ";", "--decimal", ",", "--thousands", "."]
+    result = call(tmp_path / "a.csv", "--target", "y", *dialect)
+    assert "2 numbers; the target looks like regression\n" in result.stdout
+    assert "warning: 'z' alone tells 'y'" in result.stdout
+
+
+def test_many_rare_classes_are_told_in_a_line(tmp_path: Path) -> None:
+    lines = warned(tmp_path, frame().assign(y=[f"c{n % 40}" for n in range(200)]), "--target", "y")
+    assert len(lines) == 6
+    assert lines[0] == "class 'c0' has 5 of 200 rows"
+    assert lines[-1].startswith("35 more of 40 classes have fewer than 10 rows: should the task be")
+
+
 def test_a_healthy_table_has_no_warning(tmp_path: Path) -> None:
     assert warned(tmp_path, frame(), "--target", "y") == []
 

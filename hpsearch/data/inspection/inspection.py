@@ -7,17 +7,22 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from hpsearch.data.encoding import columns_of, in_a_line
 from hpsearch.data.inspection.description import Description, describe
 from hpsearch.data.readers.formats import BUILTINS, read
+from hpsearch.data.tables.numbers import plain_numbers
 from hpsearch.data.tables.raw_table import Source, Table, shown
 from workers.data.categories import Limits
 from workers.data.columns import Column
 
 FEW_ROWS: Final = 10
 """A class with fewer rows can hardly be learned or scored."""
+
+NAMED: Final = 5
+"""So many of such classes are named."""
 
 IMBALANCE: Final = 10.0
 """From this ratio of the largest class to the smallest on, accuracy says little."""
@@ -59,8 +64,11 @@ def inspect(source: Source, limits: Limits, *, task: str | None = None) -> Inspe
     if source.path in BUILTINS:
         source = replace(source, task=BUILTINS[source.path][1])
     table = read(source)
-    if table.y is not None and task is None:
-        task = source.task if source.path in BUILTINS else likely_task(table.y)
+    if table.y is not None:
+        numbers = _plain(table.y, source)
+        if task is None:
+            task = source.task if source.path in BUILTINS else likely_task(numbers)
+        table = replace(table, y=numbers) if task == "regression" else table
     return Inspection(
         rows=len(table.x),
         task=task,
@@ -68,6 +76,14 @@ def inspect(source: Source, limits: Limits, *, task: str | None = None) -> Inspe
         columns=describe(table, limits),
         warnings=warnings(table, task=task or "regression"),
     )
+
+
+def _plain(y: NDArray[Any], source: Source) -> NDArray[Any]:
+    """Return targets, of which text that is a number in the source is one as Python has it."""
+    if y.dtype.kind != "O":
+        return y
+    texts = plain_numbers(pa.array([str(value) for value in y.tolist()], pa.string()), source)
+    return np.array(texts.to_pylist(), object)
 
 
 def likely_task(y: NDArray[Any]) -> str:
@@ -170,9 +186,14 @@ def _explained(groups: NDArray[np.intp], target: NDArray[np.float64]) -> float:
 
 def _classes(table: Table) -> Iterator[str]:
     counts = Counter(np.asarray(table.y).astype(str).tolist())
-    for name, count in sorted(counts.items()):
-        if count < FEW_ROWS:
-            yield f"class {shown(name)} has {count} of {len(table.x):,} rows"
+    rare = sorted(name for name, count in counts.items() if count < FEW_ROWS)
+    for name in rare[:NAMED]:
+        yield f"class {shown(name)} has {counts[name]} of {len(table.x):,} rows"
+    if len(rare) > NAMED:
+        yield (
+            f"{len(rare) - NAMED:,} more of {len(counts):,} classes have fewer than {FEW_ROWS}"
+            " rows: should the task be regression, or the target another column?"
+        )
     (_, most), (name, least) = counts.most_common()[0], counts.most_common()[-1]
     if most > IMBALANCE * least:
         yield (
