@@ -23,9 +23,12 @@ TRAINING_SHARE: Final = 0.64
 BATCHES: Final = ((SMALL, 16), (2_000, 32), (10_000, 64), (50_000, 128), (10**12, 256))
 """Mini-batches by the number of training rows."""
 
+_HINT: Final = """ --in-process
+# (Without it Ray starts workers, which takes about as long as to train on so few rows.)"""
+
 _TEMPLATE = """\
 # {source}: {rows:,} rows, {line}.
-# Made by `hpsearch init`. Try it: hpsearch run THIS-FILE
+# Made by `hpsearch init`. Try it: hpsearch run THIS-FILE{hint}
 {warnings}study: {{name: {name}, metric: {metric}, seed: 0}}
 
 data:
@@ -97,6 +100,7 @@ def initial_config(
         target=json.dumps(target),
         reading="".join(reading),
         rows=found.rows,
+        hint=_HINT if training <= SMALL else "",
         line=found.line,
         warnings="".join(f"# Look: {line}.\n" for line in found.warnings),
         name=_name(source),
