@@ -122,18 +122,14 @@ def _identifiers(
     column: Column, x: NDArray[np.float64], distinct: NDArray[np.float64]
 ) -> Iterator[str]:
     rows, distinct = len(x), distinct[~np.isnan(distinct)]
-    missing = bool(np.isnan(x).any())
-    if len(distinct) == 1 and not missing:
+    every = len(distinct) == rows > BINS
+    if len(distinct) == 1 and not np.isnan(x).any():
         yield f"{shown(column.name)} is the same in all rows: drop it"
-    elif column.kind == "number" and len(distinct) == rows > BINS and _counts(distinct):
+    elif column.kind == "number" and every and (np.diff(distinct) == 1).all():
         yield f"{shown(column.name)} numbers the rows: if it is an identifier, drop it"
     elif column.kind == "category" and 2 * len(distinct) > rows > BINS:
         text = f"{len(distinct):,} values in {rows:,} rows"
         yield f"{shown(column.name)} has {text}: hardly any of them can be learned"
-
-
-def _counts(ordered: NDArray[np.float64]) -> bool:
-    return bool((np.diff(ordered) == 1).all())
 
 
 def _information(values: NDArray[np.float64], places: NDArray[np.intp]) -> bytes:
