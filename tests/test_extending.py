@@ -75,7 +75,7 @@ ADDITIONS = {
         "def _alone(predictions: Predictions, score: Score, size: int) -> dict[int, float]:\n"
         "    return {0: 1.0}\n",
         '"alone": _alone,',
-        ('["top", "greedy"]', '["top", "greedy", "alone"]'),
+        ('"stacking"]', '"stacking", "alone"]'),
     ),
     "reader": Addition(
         "def read_lists(source: Source) -> Table:\n"
@@ -171,7 +171,7 @@ def test_a_new_member_is_named_by_the_help(extended: Path) -> None:
     told = " ".join(python(extended, *COMMAND, "run", "--help").split())
     for name in ("lion", "gentle", "val_error", "halve", "uniform", "never", "alone", "lists"):
         assert re.search(rf"\b{name}\b", told), name
-    assert "top|greedy|alone" in python(extended, *COMMAND, "ensemble", "--help")
+    assert "stacking|alone" in python(extended, *COMMAND, "ensemble", "--help")
     assert "Greet." in python(extended, *COMMAND, "--help")
     assert python(extended, *COMMAND, "hello") == "hello\n"
 

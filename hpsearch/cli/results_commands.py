@@ -45,7 +45,7 @@ def results(run: Path, kind: str, columns: str | None, **choice: Any) -> None:
     type=EnsembleMethodType(),
     default="top",
     show_default=True,
-    help="Take the best, or add what helps the average most.",
+    help="Take the best, add what helps the average most, or fit weights.",
 )
 @click.option("--weights", type=click.Choice(["raw", "averaged"]), help="Default: by the metric.")
 @click.option("--test", is_flag=True, help="Score it on the test set as well.")
@@ -53,7 +53,7 @@ def results(run: Path, kind: str, columns: str | None, **choice: Any) -> None:
 def ensemble(run: Path, top: int, weights: str | None, **how: Any) -> None:
     """Average the best models of RUN, and score the average.
 
-    The scores, and the choice of --method greedy, need RUN's data. Where they are not found, the
+    The scores, and all methods but top, need RUN's data. Where they are not found, the
     best are averaged without a score.
     """
     from hpsearch.cli import outcome_view

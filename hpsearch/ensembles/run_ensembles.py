@@ -9,7 +9,8 @@ from hpsearch.data import datasets
 from hpsearch.data.datasets import Split
 from hpsearch.ensembles import ensemble, metrics
 from hpsearch.ensembles.ensemble import Ensemble
-from hpsearch.ensembles.selection import BLIND, choose
+from hpsearch.ensembles.methods import BLIND
+from hpsearch.ensembles.selection import choose
 from hpsearch.results.tables import Results
 from hpsearch.storage import data_sources
 from hpsearch.storage.folder import RunFolder
@@ -27,7 +28,7 @@ def build_ensemble(
 ) -> Ensemble:
     """Return the ensemble of a run's best completed trials, chosen on the validation rows.
 
-    ``split`` may be None where a method of `hpsearch.ensembles.selection.BLIND` does without.
+    ``split`` may be None where a method of `hpsearch.ensembles.methods.BLIND` does without.
     """
     results = Results.load(run.path)
     complete = results.trials.loc[results.trials["state"] == "complete", "trial"]

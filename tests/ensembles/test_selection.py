@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpsearch.config.sections.outputs import EnsembleMethod
-from hpsearch.ensembles.selection import METHODS, Score
+from hpsearch.ensembles.methods import METHODS, Score
 
 
 def columns(*shares: list[float]) -> list[np.ndarray]:
@@ -20,6 +20,16 @@ def columns(*shares: list[float]) -> list[np.ndarray]:
 def right(averages: np.ndarray) -> float:
     """The share of rows in which the right one of two classes has more than half."""
     return float((averages[:, 0] > 0.5).mean())
+
+
+class Right(Score):
+    """The same, of rows that are all of the first class."""
+
+    def __init__(self, rows: int = 5) -> None:
+        super().__init__("classification", "accuracy", np.zeros(rows, int), 1)
+
+    def __call__(self, averages: np.ndarray) -> float:
+        return right(averages)
 
 
 def test_the_config_knows_the_methods() -> None:
@@ -111,7 +121,7 @@ SHARES = st.lists(
 def test_weights_are_shares_of_known_candidates(
     method: str, shares: list[list[float]], size: int
 ) -> None:
-    chosen = METHODS[method](columns(*shares), right, size)
+    chosen = METHODS[method](columns(*shares), Right(), size)
     assert sum(chosen.values()) == pytest.approx(1)
     assert 1 <= len(chosen) <= min(size, len(shares))
     assert all(0 <= index < len(shares) and weight > 0 for index, weight in chosen.items())
@@ -126,3 +136,69 @@ def test_greedy_is_never_worse_than_the_best_single_one(
     chosen = METHODS["greedy"](candidates, right, size)
     average = sum(weight * candidates[index].astype(float) for index, weight in chosen.items())
     assert right(np.asarray(average)) >= max(map(right, candidates)) - 1e-6
+
+
+def of_classes(y: list[int], metric: str = "log_loss") -> Score:
+    return Score("classification", metric, np.array(y), -1 if metric == "log_loss" else 1)
+
+
+def test_bags_of_a_library_of_one_are_that_one() -> None:
+    assert METHODS["bagged_greedy"](columns([0.9, 0.2]), Right(2), 3) == {0: 1.0}
+
+
+def test_bags_share_out_what_errs_elsewhere() -> None:
+    # Half of them err in the first row, half in the last one: none is right alone.
+    ways = [[0.4, 0.9, 0.9, 0.9], [0.9, 0.9, 0.9, 0.4]]
+    candidates = columns(*(ways[n % 2] for n in range(8)))
+    chosen = METHODS["bagged_greedy"](candidates, Right(4), 8)
+    average = sum(weight * candidates[index] for index, weight in chosen.items())
+    assert right(np.asarray(average)) == 1
+    assert chosen == METHODS["bagged_greedy"](candidates, Right(4), 8)
+    assert len(METHODS["bagged_greedy"](candidates, Right(4), 3)) == 3
+
+
+def test_stacked_weights_are_the_best_of_a_grid() -> None:
+    rng = np.random.default_rng(0)
+    y = rng.integers(3, size=60)
+    candidates = [rng.dirichlet(np.ones(3) + 4 * np.eye(3)[label]) for label in y for _ in (0, 1)]
+    both = [np.array(candidates[0::2]), np.array(candidates[1::2])]
+    grid = np.linspace(0, 1, 10_001)
+    rows = np.arange(60)
+    losses = [
+        -np.log(w * both[0][rows, y] + (1 - w) * both[1][rows, y]).mean() for w in grid.tolist()
+    ]
+    chosen = METHODS["stacking"](both, of_classes(y.tolist()), 5)
+    assert chosen[0] == pytest.approx(grid[int(np.argmin(losses))], abs=2e-3)
+
+
+def test_stacked_weights_of_two_regressions_by_hand() -> None:
+    # Errors e and f: the least of |w e + (1 - w) f| is at w = f.(f - e) / |f - e|^2.
+    e, f = np.array([1.0, -2, 0, 1, 0, 0]), np.array([0.5, 1, -1, 0, 1, 0])
+    wanted = float(f @ (f - e) / ((f - e) @ (f - e)))
+    candidates = [(TARGETS + error)[:, np.newaxis] for error in (e, f)]
+    score = Score("regression", "mse", TARGETS[:, np.newaxis], -1)
+    assert METHODS["stacking"](candidates, score, 5) == pytest.approx({0: wanted, 1: 1 - wanted})
+    far = [*candidates, (TARGETS + 100)[:, np.newaxis]]
+    assert METHODS["stacking"](far, score, 5) == pytest.approx({0: wanted, 1: 1 - wanted})
+    (one,) = METHODS["stacking"](far, score, 1)
+    assert one == int(wanted < 0.5)
+
+
+def test_an_ensemble_of_identical_members_is_the_member() -> None:
+    shares = np.random.default_rng(0).dirichlet(np.ones(3), 20)
+    y = [n % 3 for n in range(20)]
+    for method in METHODS:
+        chosen = METHODS[method]([shares] * 4, of_classes(y), 4)
+        average = sum(weight * shares for weight in chosen.values())
+        np.testing.assert_allclose(average, shares)
+
+
+@given(st.integers(0, 10**6), st.integers(2, 6))
+def test_a_stack_is_no_worse_than_the_best_single_one(seed: int, count: int) -> None:
+    rng = np.random.default_rng(seed)
+    y = rng.integers(3, size=30)
+    candidates = [rng.dirichlet(np.ones(3), 30) for _ in range(count)]
+    score = of_classes(y.tolist())
+    chosen = METHODS["stacking"](candidates, score, count)
+    average = sum(weight * candidates[index] for index, weight in chosen.items())
+    assert score(np.asarray(average)) >= max(map(score, candidates)) - 1e-4

@@ -6,7 +6,7 @@ from annotated_types import Ge, Le, Lt
 
 from hpsearch.config.sections.base import Count, Section
 
-EnsembleMethod = Literal["top", "greedy"]
+EnsembleMethod = Literal["top", "greedy", "bagged_greedy", "stacking"]
 
 
 class CheckpointConfig(Section):
