@@ -6,7 +6,6 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from sklearn.model_selection import ShuffleSplit, StratifiedGroupKFold
 
 from hpsearch.data.folds import Pool, Rows
 from hpsearch.data.tables.kinds import values_of
@@ -79,6 +78,8 @@ def draw_groups(name: str, share: float, pool: Pool, *, seed: int) -> Rows:
     counts = np.zeros((len(groups), len(classes)))
     np.add.at(counts, (place, label), 1)
     held = min(max(1, round(share * len(groups))), len(groups) - 1)
+    from sklearn.model_selection import ShuffleSplit  # its import takes a second
+
     draws = ShuffleSplit(DRAWS, test_size=held, random_state=seed).split(groups)
     wanted = share * counts.sum(axis=0)
     best = min((chosen for _, chosen in draws), key=lambda c: _distance(counts[c], wanted))
@@ -107,6 +108,8 @@ def draw_group_folds(count: int, pool: Pool, *, seed: int) -> list[Rows]:
             "lower folds",
         )
     _check_classes(count, strata)
+    from sklearn.model_selection import StratifiedGroupKFold  # its import takes a second
+
     folds = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
     drawn = [pool.rows[held] for _, held in folds.split(groups, strata, groups)]
     if not all(len(rows) for rows in drawn):

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import KFold, StratifiedKFold, train_test_split
 
 from hpsearch.data.tables.raw_table import shown
 from workers.errors import InputError
@@ -55,6 +54,8 @@ def draw_share(name: str, share: float, pool: Pool, *, seed: int) -> Rows:
         )
     if strata is not None:
         _check_strata(name, strata, held)
+    from sklearn.model_selection import train_test_split  # its import takes a second
+
     drawn = train_test_split(rows, test_size=held, stratify=strata, random_state=seed)[1]
     return np.sort(np.asarray(drawn))
 
@@ -76,6 +77,8 @@ def draw_folds(count: int, pool: Pool, *, seed: int) -> list[Rows]:
             f"{count} folds of {len(rows)} rows of {shown(pool.source)}",
             "lower folds or add rows",
         )
+    from sklearn.model_selection import KFold, StratifiedKFold  # its import takes a second
+
     if strata is None:
         folds = KFold(count, shuffle=True, random_state=seed).split(rows)
     else:

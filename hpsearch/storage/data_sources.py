@@ -129,7 +129,7 @@ def _is_there(path: Path | str) -> bool:
 
 def _files(data: DataConfig) -> list[str]:
     """Return the paths of the files that a config's data come from."""
-    from hpsearch.data.readers.formats import BUILTINS  # scikit-learn is long to import
+    from hpsearch.data.readers.formats import BUILTINS  # pyarrow is long to import
 
     parts = [part for part in (data, data.validation, data.test) if part is not None]
     paths = [path for part in parts for path in (part.source, part.labels)]

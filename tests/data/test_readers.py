@@ -340,7 +340,7 @@ def test_idx_needs_labels_and_takes_no_target() -> None:
     ],
 )
 def test_built_in_sets(name: str, rows: int, features: int, label: object) -> None:
-    table = read(Source(name, task=BUILTINS[name][1]))
+    table = read(Source(name, task=BUILTINS[name]))
     assert table.x.shape == (rows, features)
     assert len(table.feature_names) == features
     assert table.y is not None

@@ -62,7 +62,7 @@ def inspect(source: Source, limits: Limits, *, task: str | None = None) -> Inspe
         If it can't be read.
     """
     if source.path in BUILTINS:
-        source = replace(source, task=BUILTINS[source.path][1])
+        source = replace(source, task=BUILTINS[source.path])
     table = read(source)
     if table.y is not None:
         numbers = _plain(table.y, source)

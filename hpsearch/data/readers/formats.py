@@ -5,8 +5,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
-import sklearn.datasets
-from sklearn.utils import Bunch
 
 from hpsearch.data.readers.array_reader import array_table, read_idx, read_npz
 from hpsearch.data.readers.csv_reader import csv_blocks, read_csv
@@ -45,14 +43,14 @@ READERS: Mapping[str, Reader] = {
 NAMED = ("csv", "parquet", "jsonl", "feather", "xlsx")
 """Those whose columns have names, by which a second file's are found."""
 
-BUILTINS: dict[str, tuple[Callable[[], Bunch], str]] = {
-    "digits": (sklearn.datasets.load_digits, "classification"),
-    "wine": (sklearn.datasets.load_wine, "classification"),
-    "breast_cancer": (sklearn.datasets.load_breast_cancer, "classification"),
-    "iris": (sklearn.datasets.load_iris, "classification"),
-    "diabetes": (sklearn.datasets.load_diabetes, "regression"),
+BUILTINS: Mapping[str, str] = {
+    "digits": "classification",
+    "wine": "classification",
+    "breast_cancer": "classification",
+    "iris": "classification",
+    "diabetes": "regression",
 }
-"""Every built-in data set by its name in ``data.source``, with its task."""
+"""Every built-in data set by its name in ``data.source``, with its task; scikit-learn has them."""
 
 
 def read(source: Source) -> Table:
@@ -122,7 +120,7 @@ def file_format(source: Source) -> str:
 
 def read_builtin(source: Source) -> Table:
     """Read a data set that comes with scikit-learn; class labels are its target names."""
-    load, task = BUILTINS[source.path]
+    task = BUILTINS[source.path]
     if source.task != task and source.labelled:
         raise InputError(
             f"task must be {task} for the built-in set {source.path}", source.task, "correct task"
@@ -133,7 +131,9 @@ def read_builtin(source: Source) -> Table:
             shown(source.labels or source.target),
             "leave target and labels out",
         )
-    bunch = load()
+    from sklearn import datasets  # its import takes a second
+
+    bunch = getattr(datasets, f"load_{source.path}")()
     y = bunch.target
     if task == "classification":
         y = np.asarray(bunch.target_names).astype(str).astype(object)[y]
