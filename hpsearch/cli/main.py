@@ -24,8 +24,9 @@ class _Group(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         os.umask(0o077)  # What a run makes is the user's alone.
-        interrupts = Interrupts(at_once=True)
+        interrupts = Interrupts()
         try:
+            interrupts.install()
             _check_current_folder()
             return super().invoke(ctx)
         except HpsearchError as error:

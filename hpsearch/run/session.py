@@ -74,8 +74,9 @@ def run(
     """
     began = time.monotonic()
     with ExitStack() as stack:
-        interrupts = Interrupts(at_once=True)
+        interrupts = Interrupts()
         stack.callback(interrupts.restore)
+        interrupts.install()
         going_on = resume and folder.exists
         if going_on:
             creation.check_config(config, folder)

@@ -25,15 +25,15 @@ class Interrupts:
 
     One that the process was started to ignore, as a shell without job control starts what
     is to run in its background, stays ignored. A signal is noted, until :meth:`check` or
-    :meth:`install` is called. While ``at_once`` is true, which :meth:`install` makes it,
-    `Interrupted` is raised where the signal arrives: right for slow code that can bear it,
-    which Ray's start can't. Later signals change nothing. If the process has not given the
-    signals back after `GRACE_SECONDS`, a thread ends it, and the local cluster with it: all
-    that was acknowledged is on disk.
+    :meth:`install` is called: so none is raised before whoever made it can bear that. While
+    ``at_once`` is true, which :meth:`install` makes it, `Interrupted` is raised where the signal
+    arrives: right for slow code that can bear it, which Ray's start can't. Later signals change
+    nothing. If the process has not given the signals back after `GRACE_SECONDS`, a thread ends it,
+    and the local cluster with it: all that was acknowledged is on disk.
     """
 
-    def __init__(self, *, at_once: bool = False) -> None:
-        self.at_once = at_once
+    def __init__(self) -> None:
+        self.at_once = False
         self._received: int | None = None
         self._over = threading.Event()
         self._news, self._wakeup = os.pipe()
@@ -46,7 +46,7 @@ class Interrupts:
         self._watcher.start()
 
     def install(self) -> None:
-        """Take the signals over again, should a library have replaced the handlers.
+        """Raise at once from now on; take the signals over again, should a library have done so.
 
         Raises
         ------

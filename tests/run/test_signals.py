@@ -97,7 +97,7 @@ def test_what_was_ignored_at_the_start_stays_so(ignored: int) -> None:
     """The custom of Unix: glibc's manual has it under "Signal Handling", "Initial Actions"."""
     (other,) = set(SIGNALS) - {ignored}
     before = signal.signal(ignored, signal.SIG_IGN)
-    interrupts = Interrupts(at_once=True)
+    interrupts = Interrupts()
     try:
         interrupts.install()
         send(ignored)
@@ -107,6 +107,24 @@ def test_what_was_ignored_at_the_start_stays_so(ignored: int) -> None:
     finally:
         interrupts.restore()
         assert signal.signal(ignored, before) == signal.SIG_IGN
+
+
+def test_a_signal_while_it_is_made_waits_for_who_can_bear_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    start = threading.Thread.start
+
+    def slow(thread: threading.Thread) -> None:
+        send(signal.SIGINT)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", slow)
+    interrupts = Interrupts()
+    try:
+        with pytest.raises(Interrupted):
+            interrupts.install()
+    finally:
+        interrupts.restore()
 
 
 def test_no_handler_of_ordinary_errors_swallows_it() -> None:
