@@ -58,7 +58,7 @@ def test_shares_are_taken_one_after_the_other_and_never_overlap() -> None:
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     rows=st.integers(20, 60),
-    validation=st.floats(0.1, 0.6),
+    validation=st.floats(0.2, 0.6),
     test=st.one_of(st.none(), st.floats(0.1, 0.6), st.tuples(st.integers(0, 5), st.just(9))),
     seed=st.integers(0, 2**63 - 1),
 )
